@@ -1,0 +1,15 @@
+//! The pure centre: what charges, months, people and money are, and what is decided about them.
+//! Imports nothing of ours; no async, no I/O, no clock.
+
+pub mod actor;
+pub mod attribution;
+pub mod charge;
+pub mod coverage;
+pub mod delivery;
+pub mod directory;
+pub mod finding;
+pub mod money;
+pub mod period;
+pub mod principal;
+pub mod text;
+pub mod usage_type;

@@ -1,0 +1,303 @@
+//! Exact money: a decimal at twelve places, and the split of a total into parts that add up to it.
+//!
+//! Owns the one conversion from the binary doubles of a bill to decimals, and the one way to round.
+//! Must never hold money in a float, and never round anywhere but in `split_largest_remainder` and `to_whole`.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Neg, Sub};
+
+use rust_decimal::Decimal;
+
+/// Decimal places that every stored amount has.  AWS bills nine to ten; twelve leave room for rates per token.
+pub const SCALE: u32 = 12;
+const UNIT: i128 = 1_000_000_000_000;
+
+/// A line of this much or more is no amount of money but a damaged file.
+pub const LINE_LIMIT: f64 = 1e9;
+
+/// An exact amount in units of 10^-12, without a currency.  Sums are integer sums, so order never matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Amount(i128);
+
+impl Amount {
+    pub const ZERO: Self = Self(0);
+
+    /// From units of 10^-12.
+    pub const fn from_units(units: i128) -> Self {
+        Self(units)
+    }
+
+    /// In units of 10^-12.
+    pub const fn units(self) -> i128 {
+        self.0
+    }
+
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The decimal that the double's shortest round-trip text spells, at twelve places, half to even.
+    ///
+    /// `None` for what is not a finite number or is too large to be stored exactly.
+    pub fn from_double(value: f64) -> Option<Self> {
+        // With at most fifteen digits the shortest text is the only decimal of that length which reads back as this
+        // double: so an integer that divides back to it is that text.  Most of a bill takes one of these two ways.
+        for (factor, units) in [(1e12, 1), (1e10, 100)] {
+            let scaled = (value * factor).round_ties_even();
+            if scaled.abs() < 1e15 && scaled / factor == value {
+                #[expect(clippy::cast_possible_truncation, reason = "below 10^15")]
+                return Some(Self(i128::from(scaled as i64) * units));
+            }
+        }
+        if !value.is_finite() || value.abs() >= 1e24 {
+            return None;
+        }
+        Self::parse(ryu::Buffer::new().format_finite(value))
+    }
+
+    /// Reads plain or scientific decimal text; digits past the twelfth place are rounded half to even.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (body, exponent) = match text.find(['e', 'E']) {
+            Some(at) => (&text[..at], text[at + 1..].parse::<i32>().ok()?),
+            None => (text, 0),
+        };
+        let (negative, body) = match body.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, body),
+        };
+        let (whole, fraction) = body.split_once('.').unwrap_or((body, ""));
+        if whole.is_empty() && fraction.is_empty() {
+            return None;
+        }
+        let mut digits: i128 = 0;
+        for byte in whole.bytes().chain(fraction.bytes()) {
+            if !byte.is_ascii_digit() {
+                return None;
+            }
+            digits = digits.checked_mul(10)?.checked_add(i128::from(byte - b'0'))?;
+        }
+        let shift = i32::try_from(SCALE).ok()? + exponent - i32::try_from(fraction.len()).ok()?;
+        let units = if shift >= 0 {
+            digits.checked_mul(10_i128.checked_pow(shift.unsigned_abs())?)?
+        } else {
+            match 10_i128.checked_pow(shift.unsigned_abs()) {
+                Some(divisor) => divide_half_even(digits, divisor),
+                None => 0,
+            }
+        };
+        Some(Self(if negative { -units } else { units }))
+    }
+
+    /// `None` where the amount has more digits than a `Decimal` can hold.
+    pub fn to_decimal(self) -> Option<Decimal> {
+        Decimal::try_from_i128_with_scale(self.0, SCALE).ok()
+    }
+
+    /// Reads a decimal exactly; digits past the twelfth place are rounded half to even.
+    pub fn from_decimal(value: Decimal) -> Option<Self> {
+        let scale = value.scale();
+        let mantissa = value.mantissa();
+        if scale <= SCALE {
+            mantissa.checked_mul(10_i128.pow(SCALE - scale)).map(Self)
+        } else {
+            Some(Self(divide_half_even(mantissa, 10_i128.pow(scale - SCALE))))
+        }
+    }
+
+    /// Multiplied by a rate and rounded once to a whole number, half away from zero (四捨五入).
+    pub fn to_whole(self, rate: Decimal) -> Option<i128> {
+        let product = self.0.checked_mul(rate.mantissa())?;
+        Some(divide_half_away(product, UNIT.checked_mul(10_i128.checked_pow(rate.scale())?)?))
+    }
+}
+
+fn divide_half_even(value: i128, divisor: i128) -> i128 {
+    let (quotient, rest) = (value / divisor, (value % divisor).abs());
+    match (rest * 2).cmp(&divisor) {
+        std::cmp::Ordering::Less => quotient,
+        std::cmp::Ordering::Greater => quotient + value.signum(),
+        std::cmp::Ordering::Equal => quotient + (quotient & 1) * value.signum(),
+    }
+}
+
+fn divide_half_away(value: i128, divisor: i128) -> i128 {
+    let (quotient, rest) = (value / divisor, (value % divisor).abs());
+    if rest >= divisor - rest { quotient + value.signum() } else { quotient }
+}
+
+/// Plain decimal text without trailing zeros: `12.5`, `-0.000000000001`, `0`.
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0.unsigned_abs() / UNIT.unsigned_abs(), self.0.unsigned_abs() % UNIT.unsigned_abs());
+        let sign = if self.0 < 0 { "-" } else { "" };
+        if fraction == 0 {
+            return write!(f, "{sign}{whole}");
+        }
+        let text = format!("{fraction:012}");
+        write!(f, "{sign}{whole}.{}", text.trim_end_matches('0'))
+    }
+}
+
+impl Add for Amount {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl Sub for Amount {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+
+impl Neg for Amount {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self(-self.0)
+    }
+}
+
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+}
+
+impl Sum for Amount {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Add::add)
+    }
+}
+
+/// Splits a whole total over parts in proportion to `weights`, by the largest remainder.
+///
+/// The parts always add up to `total`, and negating the total negates the parts.  Each part is its exact share rounded
+/// down; what is left over goes, one each, to the largest remainders, among equal remainders to the larger weight, then
+/// to the first.  Weights may have mixed signs; where their sum is zero no proportion exists, and the total stays with
+/// the first largest weight.
+pub fn split_largest_remainder(total: i128, weights: &[Amount]) -> Vec<i128> {
+    if weights.is_empty() {
+        assert_eq!(total, 0, "a total cannot be split over nothing");
+        return Vec::new();
+    }
+    if total < 0 {
+        return split_largest_remainder(-total, weights).into_iter().map(Neg::neg).collect();
+    }
+    let weights = comparable(total, weights);
+    let sum: i128 = weights.iter().sum();
+    let mut parts = vec![0_i128; weights.len()];
+    if sum == 0 {
+        let heaviest = (0..weights.len()).max_by_key(|&i| (weights[i].abs(), std::cmp::Reverse(i))).unwrap_or(0);
+        parts[heaviest] = total;
+        return parts;
+    }
+    let mut order = Vec::with_capacity(weights.len());
+    for (i, weight) in weights.iter().enumerate() {
+        let product = total * weight * sum.signum();
+        parts[i] = product.div_euclid(sum.abs());
+        order.push((std::cmp::Reverse(product.rem_euclid(sum.abs())), std::cmp::Reverse(weight.abs()), i));
+    }
+    let left = total - parts.iter().sum::<i128>();
+    order.sort_unstable();
+    for (_, _, i) in order.into_iter().take(usize::try_from(left).unwrap_or(0)) {
+        parts[i] += 1;
+    }
+    assert_eq!(parts.iter().sum::<i128>(), total, "the parts of a split add up to its total");
+    parts
+}
+
+/// The weights as integers whose products with `total` fit 128 bits; only absurdly large ones lose low digits.
+fn comparable(total: i128, weights: &[Amount]) -> Vec<i128> {
+    let largest = weights.iter().map(|w| w.0.unsigned_abs()).max().unwrap_or(0);
+    let bits = |value: u128| 128 - value.leading_zeros();
+    let excess = (bits(largest) + bits(total.unsigned_abs())).saturating_sub(126);
+    weights.iter().map(|w| w.0 >> excess).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn amount(text: &str) -> Amount {
+        Amount::parse(text).unwrap_or_else(|| panic!("{text} is no amount"))
+    }
+
+    #[test]
+    fn a_double_becomes_the_decimal_of_its_shortest_text() {
+        let cases = [
+            (0.1, "0.1"),
+            (0.1 + 0.2, "0.3"), // 0.30000000000000004 at twelve places
+            (1.789_808_625, "1.789808625"),
+            (-0.000_000_000_1, "-0.0000000001"),
+            (5206.87, "5206.87"),
+            (99_999.123_456_789, "99999.123456789"),
+            (999_999_999.99, "999999999.99"),
+            (1e-13, "0"),
+            (1.5e-12, "0.000000000002"),
+            (2.5e-12, "0.000000000002"),
+            (0.0, "0"),
+            (-0.0, "0"),
+            (123_456_789_012_345_680.0, "123456789012345680"),
+        ];
+        for (double, text) in cases {
+            assert_eq!(Amount::from_double(double).map(|a| a.to_string()).as_deref(), Some(text), "{double}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_no_amount() {
+        for double in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e24] {
+            assert_eq!(Amount::from_double(double), None, "{double}");
+        }
+    }
+
+    #[test]
+    fn yen_are_rounded_half_away_from_zero() {
+        let rate = Decimal::new(15_000, 2);
+        for (usd, yen) in [("0.01", 2), ("-0.01", -2), ("0.003333333333", 0), ("10", 1500), ("0.009999999999", 1)] {
+            assert_eq!(amount(usd).to_whole(rate), Some(yen), "{usd}");
+        }
+    }
+
+    #[test]
+    fn the_remainder_goes_to_the_largest_rest() {
+        let weights = [amount("1"), amount("1"), amount("1")];
+        assert_eq!(split_largest_remainder(100, &weights), [34, 33, 33]);
+        assert_eq!(split_largest_remainder(-100, &weights), [-34, -33, -33]);
+        assert_eq!(split_largest_remainder(7, &[Amount::ZERO, Amount::ZERO]), [7, 0]);
+        assert_eq!(split_largest_remainder(10, &[amount("-1"), amount("3")]), [-5, 15]);
+    }
+
+    proptest! {
+        #[test]
+        fn doubles_and_text_agree(value in -1e9_f64..1e9) {
+            let text = ryu::Buffer::new().format_finite(value).to_owned();
+            prop_assert_eq!(Amount::from_double(value), Amount::parse(&text));
+        }
+
+        #[test]
+        fn short_decimals_are_exact(units in -999_999_999_999_999_i64..999_999_999_999_999) {
+            #[expect(clippy::cast_precision_loss, reason = "fifteen digits fit a double")]
+            let double = units as f64 / 1e10;
+            prop_assert_eq!(Amount::from_double(double), Some(Amount::from_units(i128::from(units) * 100)));
+        }
+
+        #[test]
+        fn print_then_parse_is_identity(units in any::<i64>()) {
+            let amount = Amount::from_units(i128::from(units) * 1_000_003);
+            prop_assert_eq!(Amount::parse(&amount.to_string()), Some(amount));
+        }
+
+        #[test]
+        fn parts_add_up(total in -1_000_000_000_000_i64..1_000_000_000_000, weights in prop::collection::vec(-1_000_000_000_000_i64..1_000_000_000_000, 1..60)) {
+            let weights: Vec<Amount> = weights.into_iter().map(|w| Amount::from_units(i128::from(w) * 1_000_000)).collect();
+            let parts = split_largest_remainder(i128::from(total), &weights);
+            prop_assert_eq!(parts.iter().sum::<i128>(), i128::from(total));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Where facts come from: exports of the bill.  Imports domain only.
+
+pub mod cur;
