@@ -3,9 +3,12 @@
 
 pub mod actor;
 pub mod attribution;
+pub mod booked;
 pub mod charge;
+pub mod chargeback;
 pub mod coverage;
 pub mod delivery;
+pub mod dimension;
 pub mod directory;
 pub mod finding;
 pub mod money;

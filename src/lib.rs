@@ -3,5 +3,14 @@
 //! Direction of imports, inside out: `domain` <- `sources`, `store` <- `jobs` <- `cli`, and `domain`, `store` <- `http`
 //! <- `api`, `web` <- `cli`.  See docs/ARCHITECTURE.md.
 
+pub mod clock;
+pub mod config;
+pub mod api;
+pub mod cli;
 pub mod domain;
+pub mod http;
+pub mod jobs;
 pub mod sources;
+pub mod store;
+pub mod telemetry;
+pub mod web;

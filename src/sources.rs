@@ -1,3 +1,4 @@
-//! Where facts come from: exports of the bill.  Imports domain only.
+//! Where facts come from: exports of the bill, files of the directory.  Imports domain only.
 
 pub mod cur;
+pub mod directory_csv;

@@ -40,6 +40,10 @@ impl Rule {
             Self::None => "none",
         }
     }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::IN_ORDER.into_iter().find(|rule| rule.as_str() == text)
+    }
 }
 
 /// Where a usage charge stands.
@@ -60,6 +64,10 @@ impl State {
             Self::Unattributed => "unattributed",
         }
     }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Attributed, Self::Quarantined, Self::Unattributed].into_iter().find(|state| state.as_str() == text)
+    }
 }
 
 /// Why a charge is not attributed.
@@ -76,6 +84,21 @@ pub enum Reason {
 }
 
 impl Reason {
+    pub const ALL: [Self; 8] = [
+        Self::Unparsed,
+        Self::Ambiguous,
+        Self::UnknownDepartment,
+        Self::UnknownPerson,
+        Self::SharedPrincipal,
+        Self::NoPrincipal,
+        Self::BeforeActivation,
+        Self::NotUsage,
+    ];
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unparsed => "unparsed",

@@ -1,7 +1,7 @@
-//! Exact money: a decimal at twelve places, and the split of a total into parts that add up to it.
+//! Exact money: a decimal at twelve places, and its conversion into parts that add up to their total.
 //!
 //! Owns the one conversion from the binary doubles of a bill to decimals, and the one way to round.
-//! Must never hold money in a float, and never round anywhere but in `split_largest_remainder` and `to_whole`.
+//! Must never hold money in a float, and never round anywhere but in `to_whole` and `convert_parts`.
 
 use std::fmt;
 use std::iter::Sum;
@@ -105,6 +105,11 @@ impl Amount {
         }
     }
 
+    /// A whole number of units of a currency, such as yen.
+    pub const fn from_whole(whole: i128) -> Self {
+        Self(whole * UNIT)
+    }
+
     /// Multiplied by a rate and rounded once to a whole number, half away from zero (四捨五入).
     pub fn to_whole(self, rate: Decimal) -> Option<i128> {
         let product = self.0.checked_mul(rate.mantissa())?;
@@ -172,49 +177,23 @@ impl Sum for Amount {
     }
 }
 
-/// Splits a whole total over parts in proportion to `weights`, by the largest remainder.
+/// Converts parts at a rate into whole units that add up to `total`, by the largest remainder.
 ///
-/// The parts always add up to `total`, and negating the total negates the parts.  Each part is its exact share rounded
-/// down; what is left over goes, one each, to the largest remainders, among equal remainders to the larger weight, then
-/// to the first.  Weights may have mixed signs; where their sum is zero no proportion exists, and the total stays with
-/// the first largest weight.
-pub fn split_largest_remainder(total: i128, weights: &[Amount]) -> Vec<i128> {
-    if weights.is_empty() {
-        assert_eq!(total, 0, "a total cannot be split over nothing");
-        return Vec::new();
+/// `total` must be the whole of the parts at the same rate, rounded up or down.  Each part is cut towards zero, and what
+/// is then missing goes, one each, to the parts that lost most of it; among equal losses to the larger part, then to the
+/// first.  So no part is off by a whole unit, negating everything negates the result, and parts that convert exactly stay.
+pub fn convert_parts(total: i128, parts: &[Amount], rate: Decimal) -> Option<Vec<i128>> {
+    let divisor = UNIT.checked_mul(10_i128.checked_pow(rate.scale())?)?;
+    let exact: Vec<i128> = parts.iter().map(|part| part.0.checked_mul(rate.mantissa())).collect::<Option<_>>()?;
+    let mut whole: Vec<i128> = exact.iter().map(|value| value / divisor).collect();
+    let missing = total - whole.iter().sum::<i128>();
+    let mut losers: Vec<usize> = (0..exact.len()).filter(|&i| (exact[i] % divisor).signum() == missing.signum()).collect();
+    losers.sort_by_key(|&i| (std::cmp::Reverse((exact[i] % divisor).abs()), std::cmp::Reverse(exact[i].abs()), i));
+    for i in losers.into_iter().take(usize::try_from(missing.unsigned_abs()).unwrap_or(usize::MAX)) {
+        whole[i] += missing.signum();
     }
-    if total < 0 {
-        return split_largest_remainder(-total, weights).into_iter().map(Neg::neg).collect();
-    }
-    let weights = comparable(total, weights);
-    let sum: i128 = weights.iter().sum();
-    let mut parts = vec![0_i128; weights.len()];
-    if sum == 0 {
-        let heaviest = (0..weights.len()).max_by_key(|&i| (weights[i].abs(), std::cmp::Reverse(i))).unwrap_or(0);
-        parts[heaviest] = total;
-        return parts;
-    }
-    let mut order = Vec::with_capacity(weights.len());
-    for (i, weight) in weights.iter().enumerate() {
-        let product = total * weight * sum.signum();
-        parts[i] = product.div_euclid(sum.abs());
-        order.push((std::cmp::Reverse(product.rem_euclid(sum.abs())), std::cmp::Reverse(weight.abs()), i));
-    }
-    let left = total - parts.iter().sum::<i128>();
-    order.sort_unstable();
-    for (_, _, i) in order.into_iter().take(usize::try_from(left).unwrap_or(0)) {
-        parts[i] += 1;
-    }
-    assert_eq!(parts.iter().sum::<i128>(), total, "the parts of a split add up to its total");
-    parts
-}
-
-/// The weights as integers whose products with `total` fit 128 bits; only absurdly large ones lose low digits.
-fn comparable(total: i128, weights: &[Amount]) -> Vec<i128> {
-    let largest = weights.iter().map(|w| w.0.unsigned_abs()).max().unwrap_or(0);
-    let bits = |value: u128| 128 - value.leading_zeros();
-    let excess = (bits(largest) + bits(total.unsigned_abs())).saturating_sub(126);
-    weights.iter().map(|w| w.0 >> excess).collect()
+    assert_eq!(whole.iter().sum::<i128>(), total, "the parts of a conversion add up to its total");
+    Some(whole)
 }
 
 #[cfg(test)]
@@ -265,12 +244,18 @@ mod tests {
     }
 
     #[test]
-    fn the_remainder_goes_to_the_largest_rest() {
-        let weights = [amount("1"), amount("1"), amount("1")];
-        assert_eq!(split_largest_remainder(100, &weights), [34, 33, 33]);
-        assert_eq!(split_largest_remainder(-100, &weights), [-34, -33, -33]);
-        assert_eq!(split_largest_remainder(7, &[Amount::ZERO, Amount::ZERO]), [7, 0]);
-        assert_eq!(split_largest_remainder(10, &[amount("-1"), amount("3")]), [-5, 15]);
+    fn the_remainder_goes_to_the_largest_loss() {
+        let rate = Decimal::ONE;
+        let check = |parts: &[&str], total: i128, expected: &[i128]| {
+            let parts: Vec<Amount> = parts.iter().map(|p| amount(p)).collect();
+            assert_eq!(convert_parts(total, &parts, rate).as_deref(), Some(expected), "{parts:?}");
+        };
+        check(&["0.3", "0.3", "0.4"], 1, &[0, 0, 1]);
+        check(&["1.5", "1.5"], 3, &[2, 1]);
+        check(&["-0.3", "-0.3", "-0.4"], -1, &[0, 0, -1]);
+        check(&["10.6", "-0.6"], 10, &[10, 0]);
+        check(&["2", "0.5", "0.5"], 3, &[2, 1, 0]);
+        check(&[], 0, &[]);
     }
 
     proptest! {
@@ -294,10 +279,23 @@ mod tests {
         }
 
         #[test]
-        fn parts_add_up(total in -1_000_000_000_000_i64..1_000_000_000_000, weights in prop::collection::vec(-1_000_000_000_000_i64..1_000_000_000_000, 1..60)) {
-            let weights: Vec<Amount> = weights.into_iter().map(|w| Amount::from_units(i128::from(w) * 1_000_000)).collect();
-            let parts = split_largest_remainder(i128::from(total), &weights);
-            prop_assert_eq!(parts.iter().sum::<i128>(), i128::from(total));
+        fn converted_parts_add_up_and_are_near(
+            units in prop::collection::vec(-1_000_000_000_000_000_i64..1_000_000_000_000_000, 0..60),
+            rate in 1_i64..50_000,
+        ) {
+            let rate = Decimal::new(rate, 2);
+            let parts: Vec<Amount> = units.into_iter().map(|u| Amount::from_units(i128::from(u))).collect();
+            let total = parts.iter().copied().sum::<Amount>().to_whole(rate).unwrap_or_default();
+            let whole = convert_parts(total, &parts, rate).unwrap_or_default();
+            prop_assert_eq!(whole.iter().sum::<i128>(), total);
+            for (part, whole) in parts.iter().zip(&whole) {
+                let exact = part.units() * rate.mantissa();
+                let off = whole * 10_i128.pow(SCALE + rate.scale()) - exact;
+                prop_assert!(off.abs() < 10_i128.pow(SCALE + rate.scale()));
+            }
+            let negated: Vec<Amount> = parts.iter().map(|p| -*p).collect();
+            let mirrored: Vec<i128> = whole.iter().map(|w| -w).collect();
+            prop_assert_eq!(convert_parts(-total, &negated, rate), Some(mirrored));
         }
     }
 }

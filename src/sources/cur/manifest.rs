@@ -37,28 +37,26 @@ struct ManifestFile {
     report_keys: Option<serde::de::IgnoredAny>,
 }
 
-/// The manifests of an export, the latest of each billing period, in order of periods.
-pub fn find_manifests(export: &Path) -> Result<Vec<Manifest>, SourceError> {
+/// The latest manifest of each billing period of an export, in order of periods.  A period whose manifest cannot be used
+/// is an error of its own and leaves the others usable.
+pub fn find_manifests(export: &Path) -> Result<Vec<(BillingPeriod, Result<Manifest, SourceError>)>, SourceError> {
     let metadata = export.join("metadata");
     let refuse = |path: &Path, what: String| SourceError::Manifest {
         path: path.to_path_buf(),
         what,
         action: "give the folder of one export, the one that holds 'data' and 'metadata'",
     };
-    let mut manifests = Vec::new();
-    for partition in list(&metadata).map_err(|e| refuse(&metadata, format!("no manifests can be read there: {e}")))? {
-        if let Some(period) = partition_period(&partition) {
-            manifests.push(read_manifest(export, &latest_manifest(&partition)?, period)?);
-        }
-    }
-    if manifests.is_empty() {
+    let partitions = list(&metadata).map_err(|e| refuse(&metadata, format!("no manifests can be read there: {e}")))?;
+    let mut found: Vec<(BillingPeriod, PathBuf)> = partitions.into_iter().filter_map(|path| Some((partition_period(&path)?, path))).collect();
+    found.sort();
+    if found.is_empty() {
         return Err(refuse(&metadata, "no folder BILLING_PERIOD=YYYY-MM with a manifest".to_owned()));
     }
-    manifests.sort_by_key(|manifest| manifest.period);
-    if let Some(pair) = manifests.windows(2).find(|pair| pair[0].period == pair[1].period) {
-        return Err(refuse(&pair[1].path, format!("a second folder for {}, beside {}", pair[0].period, pair[0].path.display())));
+    if let Some(pair) = found.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(refuse(&pair[1].1, format!("a second folder for {}, beside {}", pair[0].0, pair[0].1.display())));
     }
-    Ok(manifests)
+    let read = |period, partition: &Path| read_manifest(export, &latest_manifest(partition)?, period);
+    Ok(found.iter().map(|(period, partition)| (*period, read(*period, partition))).collect())
 }
 
 /// Fails where the delivery is not the one that the manifest described when it was found.

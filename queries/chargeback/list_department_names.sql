@@ -1,0 +1,6 @@
+-- Names of departments as they were last called before a day.
+-- $1 day (exclusive)
+select distinct on (code) code, name, name_ja
+from departments
+where valid_from < $1
+order by code, valid_from desc

@@ -1,0 +1,6 @@
+-- Adds the inference profiles that are not known yet.
+-- $1 digests, $2 resources
+insert into resources (digest, resource)
+select t.digest, t.resource
+from unnest($1::bytea[], $2::text[]) as t (digest, resource)
+on conflict do nothing

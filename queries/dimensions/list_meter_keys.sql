@@ -1,0 +1,4 @@
+-- $1 digests
+select digest, meter_key as key
+from meters
+where digest = any($1::bytea[])

@@ -1,0 +1,64 @@
+//! JSON, one file per resource.  The commands print the same views.  Imports domain, store, http.
+
+pub mod chargeback;
+pub mod costs;
+pub mod deliveries;
+pub mod explain;
+pub mod people;
+pub mod principals;
+pub mod view;
+
+use axum::Router;
+use axum::extract::Extension;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use std::sync::Arc;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::AppState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "anbun",
+        description = "Department chargeback of the Amazon Bedrock part of an AWS bill. Money is a decimal string with a currency, never a float; every answer with money names its basis, state, age, rates and findings."
+    ),
+    tags(
+        (name = "chargeback", description = "A month per department, person or project"),
+        (name = "costs", description = "Any slice of the charges"),
+        (name = "principals", description = "Who called, and whose that is"),
+        (name = "operations", description = "What is loaded")
+    )
+)]
+struct ApiDocument;
+
+/// The routes with their documents.
+fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(ApiDocument::openapi())
+        .routes(routes!(chargeback::get_chargeback))
+        .routes(routes!(costs::get_costs))
+        .routes(routes!(people::get_person_usage))
+        .routes(routes!(principals::list_principals))
+        .routes(routes!(explain::explain_principal))
+        .routes(routes!(explain::explain_usage_type))
+        .routes(routes!(deliveries::list_deliveries))
+        .split_for_parts()
+}
+
+/// The OpenAPI 3.1 document of the API.
+pub fn document() -> utoipa::openapi::OpenApi {
+    documented_routes().1
+}
+
+pub fn router() -> Router<AppState> {
+    let (router, document) = documented_routes();
+    let document: Arc<str> = document.to_json().unwrap_or_default().into();
+    router.route("/api/openapi.json", get(openapi)).layer(Extension(document))
+}
+
+async fn openapi(Extension(document): Extension<Arc<str>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], document.to_string())
+}

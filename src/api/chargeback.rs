@@ -1,0 +1,250 @@
+//! `GET /api/v1/chargeback/{period}`: a month as it stands.
+
+use axum::Json;
+use axum::extract::{Extension, Path, State};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use utoipa::{IntoParams, ToSchema};
+
+use super::view::{FindingView, Footing, MoneyView, rates, share};
+use crate::config::{Config, ReportingCurrency};
+use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::charge::ChargeClass;
+use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
+use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
+use crate::http::AppState;
+use crate::http::error::{ApiError, Problem};
+use crate::http::query::Query;
+use crate::store::{StoreError, StoreResult, chargeback, status};
+
+/// A month per department, person or project.  `total` is the sum of all rows, `unattributed` and `kept_visible`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChargebackView {
+    pub period: String,
+    pub by: &'static str,
+    pub currency: &'static str,
+    #[serde(flatten)]
+    pub footing: Footing,
+    pub rows: Vec<ChargebackRowView>,
+    /// Usage that no department is charged for, by reason.
+    pub unattributed: Vec<KeptView>,
+    /// Tax, credits, refunds, discounts and other charges, until rules allocate them.
+    pub kept_visible: Vec<KeptView>,
+    pub total: MoneyView,
+    /// Billed in a currency without a rate: not in the total.
+    pub unconverted: Vec<MoneyView>,
+}
+
+/// `direct` + `allocated` + `discounts` + `credits` + `refunds` + `other` = `total_before_tax`; with `tax` and
+/// `adjustments` it is `total`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChargebackRowView {
+    /// Null for what is attributed to a department but to no known person or project.
+    pub code: Option<String>,
+    pub name: Option<String>,
+    pub name_ja: Option<String>,
+    pub direct: MoneyView,
+    pub allocated: MoneyView,
+    pub discounts: MoneyView,
+    pub credits: MoneyView,
+    pub refunds: MoneyView,
+    pub other: MoneyView,
+    pub total_before_tax: MoneyView,
+    pub tax: MoneyView,
+    pub adjustments: MoneyView,
+    pub accruals: MoneyView,
+    pub total: MoneyView,
+    pub share: Option<String>,
+    pub tokens: String,
+    pub lines: i64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeptView {
+    /// `usage`, `tax`, `credit`, `refund`, `discount` or `other`.
+    pub class: &'static str,
+    /// The reason of usage that is not attributed, else the charge type as the bill spells it.
+    pub label: String,
+    /// `quarantined` where a person must decide, `unattributed` where there is nobody to decide about.
+    pub state: &'static str,
+    pub amount: MoneyView,
+    pub share: Option<String>,
+    pub lines: i64,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ChargebackQuery {
+    /// `department` (default), `person` or `project`.
+    pub by: Option<String>,
+    /// `JPY` or `USD`; the reporting currency of the settings by default.
+    pub currency: Option<String>,
+}
+
+impl ChargebackQuery {
+    pub fn group_by(&self) -> Result<GroupBy, ApiError> {
+        let Some(text) = &self.by else { return Ok(GroupBy::Department) };
+        GroupBy::parse(text).ok_or_else(|| ApiError::BadParameter { pointer: "by", detail: format!("'{text}' is none of department, person, project") })
+    }
+
+    pub fn reporting(&self, config: &Config) -> Result<Reporting, ApiError> {
+        let yen = Reporting::YenAtPlanningRate(config.currency.planning_rate);
+        match (self.currency.as_deref(), config.currency.reporting) {
+            (Some("JPY"), _) | (None, ReportingCurrency::Jpy) => Ok(yen),
+            (Some("USD"), _) | (None, ReportingCurrency::Usd) => Ok(Reporting::Usd),
+            (Some(text), _) => Err(ApiError::BadParameter { pointer: "currency", detail: format!("'{text}' is none of JPY, USD") }),
+        }
+    }
+}
+
+/// A month's chargeback as it stands.
+#[utoipa::path(
+    get,
+    path = "/api/v1/chargeback/{period}",
+    tag = "chargeback",
+    params(("period" = String, Path, description = "Month as YYYY-MM"), ChargebackQuery),
+    responses(
+        (status = 200, body = ChargebackView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn get_chargeback(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(period): Path<String>,
+    Query(query): Query<ChargebackQuery>,
+) -> Result<Json<ChargebackView>, ApiError> {
+    let period = parse_period(&period)?;
+    let by = query.group_by()?;
+    let reporting = query.reporting(&state.config)?;
+    let mut connection = state.database.pool.acquire().await?;
+    authorize_view(&mut connection, &actor, by, &format!("chargeback {period} by {}", by.as_str()), &state).await?;
+    let view = read(&mut connection, period, by, reporting).await?;
+    Ok(Json(view.ok_or_else(|| not_loaded(period))?))
+}
+
+pub fn parse_period(text: &str) -> Result<BillingPeriod, ApiError> {
+    text.parse().map_err(|e: crate::domain::period::PeriodError| ApiError::BadParameter { pointer: "period", detail: e.to_string() })
+}
+
+pub fn not_loaded(period: BillingPeriod) -> ApiError {
+    ApiError::NotFound(format!("no delivery of {period} is loaded"))
+}
+
+/// Checks the actor, and notes it where the view shows single people.
+pub async fn authorize_view(connection: &mut PgConnection, actor: &Actor, by: GroupBy, question: &str, state: &AppState) -> Result<(), ApiError> {
+    authorize(actor, Action::ReadChargeback)?;
+    if by == GroupBy::Person {
+        authorize(actor, Action::ReadPeople)?;
+        crate::store::tokens::note_personal_data_read(connection, actor, question, state.clock.now()).await?;
+    }
+    Ok(())
+}
+
+/// Reads a month; `None` where nothing of it is loaded.  All of it is from one moment: a load that ends meanwhile is
+/// seen whole or not at all.
+pub async fn read(connection: &mut PgConnection, period: BillingPeriod, by: GroupBy, reporting: Reporting) -> StoreResult<Option<ChargebackView>> {
+    let mut moment = sqlx::Connection::begin_with(connection, "begin transaction isolation level repeatable read, read only").await?;
+    let Some(loaded) = chargeback::list_periods(&mut moment).await?.into_iter().find(|loaded| loaded.period == period) else {
+        return Ok(None);
+    };
+    let sums = chargeback::sum_departments(&mut moment, period).await?;
+    let leaves = if by == GroupBy::Department { Vec::new() } else { chargeback::sum_leaves(&mut moment, period).await? };
+    let names = names_of(&mut moment, period, by).await?;
+    let mut findings = period_findings(&mut moment, period, period.next()).await?;
+    moment.commit().await?;
+    let month = Chargeback::build(period, &sums, &leaves, by, reporting).map_err(|_| StoreError::TooLarge)?;
+    findings.extend(month.unconverted.iter().map(|(currency, amount)| no_rate(period, currency, *amount)));
+    let money = |amount| MoneyView::new(amount, month.currency);
+    let rows = month.rows.iter().map(|row| {
+        let name = row.code.as_ref().and_then(|code| names.get(code));
+        let none = || money(Amount::ZERO);
+        ChargebackRowView {
+            code: row.code.clone(),
+            name: name.map(|(name, _)| name.clone()),
+            name_ja: name.and_then(|(_, name_ja)| name_ja.clone()),
+            direct: money(row.direct),
+            allocated: none(),
+            discounts: none(),
+            credits: none(),
+            refunds: none(),
+            other: none(),
+            total_before_tax: money(row.direct),
+            tax: none(),
+            adjustments: none(),
+            accruals: none(),
+            total: money(row.direct),
+            share: share(month.share(row.direct)),
+            tokens: row.tokens.to_string(),
+            lines: row.lines,
+        }
+    });
+    let kept = |usage: bool| -> Vec<KeptView> {
+        let of_kind = month.kept.iter().filter(|kept| (kept.class == ChargeClass::Usage) == usage);
+        let view = of_kind.map(|kept| KeptView {
+            class: kept.class.as_str(),
+            label: kept.label.clone(),
+            state: kept.state.as_str(),
+            amount: money(kept.amount),
+            share: share(month.share(kept.amount)),
+            lines: kept.lines,
+        });
+        view.collect()
+    };
+    Ok(Some(ChargebackView {
+        period: period.to_string(),
+        by: by.as_str(),
+        currency: month.currency,
+        footing: Footing { basis: "bill", state: "open", data_as_of: Some(loaded.data_as_of), rates: rates(reporting), findings },
+        rows: rows.collect(),
+        unattributed: kept(true),
+        kept_visible: kept(false),
+        total: money(month.total),
+        unconverted: month.unconverted.iter().map(|(currency, amount)| MoneyView::new(*amount, currency)).collect(),
+    }))
+}
+
+type NamesByCode = std::collections::HashMap<String, (String, Option<String>)>;
+
+async fn names_of(connection: &mut PgConnection, period: BillingPeriod, by: GroupBy) -> StoreResult<NamesByCode> {
+    Ok(match by {
+        GroupBy::Department => chargeback::list_department_names(connection, period).await?.into_iter().map(|(code, name, ja)| (code, (name, Some(ja).filter(|ja| !ja.is_empty())))).collect(),
+        GroupBy::Person => chargeback::list_person_names(connection, period).await?.into_iter().map(|(code, name)| (code, (name, None))).collect(),
+        GroupBy::Project => chargeback::list_project_names(connection, period).await?.into_iter().map(|(code, name)| (code, (name, None))).collect(),
+    })
+}
+
+/// Findings of the loaded deliveries of some months, and of months whose charges an older directory decided.
+pub async fn period_findings(connection: &mut PgConnection, from: BillingPeriod, to: BillingPeriod) -> StoreResult<Vec<FindingView>> {
+    let mut findings: Vec<FindingView> = status::list_findings(connection, from, to).await?.into_iter().map(FindingView::from).collect();
+    let deliveries = status::list_deliveries(connection).await?;
+    let older = deliveries.into_iter().filter(|d| d.directory_is_older && d.period >= from && d.period < to);
+    findings.extend(older.map(|delivery| FindingView {
+        code: "directory_is_newer".to_owned(),
+        severity: "warning",
+        subject: delivery.source,
+        message: "the directory has changed since the charges of this month were attributed".to_owned(),
+        action: "load the month again with 'anbun ingest cur LOCATION --force'".to_owned(),
+        period: Some(delivery.period.to_string()),
+        amount: None,
+        lines: None,
+    }));
+    Ok(findings)
+}
+
+fn no_rate(period: BillingPeriod, currency: &str, amount: Amount) -> FindingView {
+    FindingView {
+        code: "no_rate".to_owned(),
+        severity: "error",
+        subject: currency.to_owned(),
+        message: format!("charges in {currency} cannot be converted and are not in the total"),
+        action: "look at them in their own currency with 'anbun costs --by currency'".to_owned(),
+        period: Some(period.to_string()),
+        amount: Some(MoneyView::new(amount, currency)),
+        lines: None,
+    }
+}

@@ -1,0 +1,101 @@
+//! Parts that several answers share: money, findings, and what an amount rests on.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::chargeback::Reporting;
+use crate::domain::money::Amount;
+use crate::store::status::StoredFinding;
+
+/// An exact amount: a decimal string, never a float.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MoneyView {
+    #[schema(example = "412300")]
+    pub amount: String,
+    #[schema(example = "JPY")]
+    pub currency: String,
+}
+
+impl MoneyView {
+    pub fn new(amount: Amount, currency: &str) -> Self {
+        Self { amount: amount.to_string(), currency: currency.to_owned() }
+    }
+}
+
+/// A rate that amounts were converted at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RateView {
+    pub value: String,
+    pub source_currency: &'static str,
+    pub target_currency: &'static str,
+    /// `planning` until the invoice's own rate is known.
+    pub kind: &'static str,
+    pub source: &'static str,
+    pub invoice: Option<String>,
+    pub locked: bool,
+}
+
+pub fn rates(reporting: Reporting) -> Vec<RateView> {
+    match reporting {
+        Reporting::Usd => Vec::new(),
+        Reporting::YenAtPlanningRate(value) => vec![RateView {
+            value: value.to_string(),
+            source_currency: "USD",
+            target_currency: "JPY",
+            kind: "planning",
+            source: "[currency] planning_rate",
+            invoice: None,
+            locked: false,
+        }],
+    }
+}
+
+/// Something that a reader of the figures must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FindingView {
+    pub code: String,
+    /// `error`, `warning` or `info`.
+    pub severity: &'static str,
+    pub subject: String,
+    pub message: String,
+    pub action: String,
+    pub period: Option<String>,
+    pub amount: Option<MoneyView>,
+    pub lines: Option<i64>,
+}
+
+impl From<StoredFinding> for FindingView {
+    fn from(finding: StoredFinding) -> Self {
+        let amount = finding.amount.zip(finding.currency).map(|(amount, currency)| MoneyView::new(amount, &currency));
+        Self {
+            code: finding.code,
+            severity: finding.severity.as_str(),
+            subject: finding.subject,
+            message: finding.message,
+            action: finding.action,
+            period: Some(finding.period.to_string()),
+            amount,
+            lines: finding.lines,
+        }
+    }
+}
+
+/// What the amounts of an answer rest on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Footing {
+    /// `bill`, or `estimate` for what is not billed yet; never both.
+    pub basis: &'static str,
+    /// `open`, `provisional`, `final` or `locked`.
+    pub state: &'static str,
+    /// When the oldest delivery behind the amounts was made.
+    pub data_as_of: Option<DateTime<Utc>>,
+    pub rates: Vec<RateView>,
+    pub findings: Vec<FindingView>,
+}
+
+/// A share as a decimal string, such as `0.1234`.
+pub fn share(value: Option<Decimal>) -> Option<String> {
+    value.map(|share| share.to_string())
+}

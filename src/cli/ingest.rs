@@ -1,0 +1,147 @@
+//! `anbun ingest`
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use super::output::{self, Table, grouped};
+use super::{CommandContext, NeedsDecision};
+use crate::api::deliveries;
+use crate::api::view::FindingView;
+use crate::domain::actor::{Action, authorize};
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::period::BillingPeriod;
+use crate::jobs::load_export::{LoadExport, PeriodOutcome};
+use crate::store::load;
+
+#[derive(Debug, Subcommand)]
+pub enum IngestCommand {
+    /// Load a CUR 2.0 export: every billing period whose delivery is new
+    Cur {
+        /// The export's folder (it holds 'data' and 'metadata'), a file:// address, or the name of an export in the settings
+        location: String,
+        /// Only this month; may be repeated
+        #[arg(long, value_name = "YYYY-MM")]
+        period: Vec<BillingPeriod>,
+        /// Load again what is loaded already, by today's directory
+        #[arg(long)]
+        force: bool,
+    },
+    /// What is loaded, how old it is, and its gaps
+    Status,
+    /// Remove a month that was loaded from an export
+    Forget {
+        /// The export as 'ingest status' names it
+        source: String,
+        #[arg(long, value_name = "YYYY-MM", required = true)]
+        period: Vec<BillingPeriod>,
+    },
+}
+
+pub async fn run(context: &CommandContext, command: IngestCommand) -> anyhow::Result<()> {
+    match command {
+        IngestCommand::Cur { location, period, force } => {
+            let (name, folder) = locate(context, &location)?;
+            load_export(context, LoadExport { name, folder, periods: period, force }).await
+        }
+        IngestCommand::Status => status(context).await,
+        IngestCommand::Forget { source, period } => forget(context, &source, &period).await,
+    }
+}
+
+/// An export of the settings by its name, else a folder.
+fn locate(context: &CommandContext, location: &str) -> anyhow::Result<(Option<String>, PathBuf)> {
+    let named = context.config.exports.iter().find(|export| export.name == location || export.location == location);
+    let (name, location) = named.map_or((None, location), |export| (Some(export.name.clone()), export.location.as_str()));
+    anyhow::ensure!(!location.starts_with("s3://"), "{location}: this version reads exports from folders; copy the export with 'aws s3 sync'");
+    Ok((name, PathBuf::from(location.strip_prefix("file://").unwrap_or(location))))
+}
+
+pub async fn load_export(context: &CommandContext, job: LoadExport) -> anyhow::Result<()> {
+    let database = context.database().await?;
+    let settings = context.config.attribution.settings()?;
+    let outcomes = job.run(&database, &settings, context.clock, &context.actor, &|line| eprintln!("{line}")).await?;
+    let mut table = Table::new(&["period", "outcome", "lines", "charges", "Bedrock lines", "cost", "errors", "warnings"]);
+    let mut refused = Vec::new();
+    let mut findings: Vec<FindingView> = Vec::new();
+    for (period, outcome) in outcomes {
+        let mut cells = vec![period.to_string()];
+        match outcome {
+            PeriodOutcome::Loaded { total, lines_read, charges, findings: found } => {
+                let count = |severity| found.iter().filter(|f| f.severity == severity).count().to_string();
+                cells.extend(["loaded".to_owned(), grouped(&lines_read.to_string()), grouped(&charges.to_string()), grouped(&total.lines.to_string())]);
+                cells.extend([grouped(&total.cost.to_string()), count(Severity::Error), count(Severity::Warning)]);
+                findings.extend(found.into_iter().map(|finding| shown(period, finding)));
+            }
+            PeriodOutcome::Unchanged => cells.extend(["unchanged".to_owned()].into_iter().chain(std::iter::repeat_n(String::new(), 6))),
+            PeriodOutcome::Refused(error) => {
+                cells.extend(["refused".to_owned()].into_iter().chain(std::iter::repeat_n(String::new(), 6)));
+                refused.push(error);
+            }
+        }
+        table.push(cells);
+    }
+    let view: Vec<std::collections::BTreeMap<&String, &String>> = table.rows.iter().map(|row| table.header.iter().zip(row).collect()).collect();
+    output::print(context.format(), &view, &table)?;
+    output::print_findings(&findings);
+    let count = refused.len();
+    match refused.into_iter().next() {
+        None => Ok(()),
+        Some(error) if count == 1 => Err(error),
+        Some(error) => Err(error.context(format!("{count} months were refused, the first because"))),
+    }
+}
+
+fn shown(period: BillingPeriod, finding: Finding) -> FindingView {
+    let amount = finding.amount.zip(finding.currency).map(|(amount, currency)| crate::api::view::MoneyView::new(amount, &currency));
+    FindingView {
+        code: finding.code.to_owned(),
+        severity: finding.severity.as_str(),
+        subject: finding.subject,
+        message: finding.message,
+        action: finding.action,
+        period: Some(period.to_string()),
+        amount,
+        lines: finding.lines,
+    }
+}
+
+async fn status(context: &CommandContext) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::ReadOperations)?;
+    let database = context.database().await?;
+    let view = deliveries::read(&mut *database.pool.acquire().await?).await?;
+    let mut table = Table::new(&["period", "source", "data as of", "days", "lines", "Bedrock lines", "gaps", "errors", "warnings"]);
+    for row in &view.data {
+        let days = row.first_day.zip(row.last_day).map(|(first, last)| format!("{first} to {last}")).unwrap_or_default();
+        table.push(vec![
+            row.period.clone(),
+            row.source.clone(),
+            row.delivered_at.format("%Y-%m-%d %H:%M UTC").to_string(),
+            days,
+            grouped(&row.lines_read.to_string()),
+            grouped(&row.lines_kept.to_string()),
+            row.gaps.join(" "),
+            row.errors.to_string(),
+            row.warnings.to_string(),
+        ]);
+    }
+    output::print(context.format(), &view, &table)?;
+    match view.data.iter().find(|row| row.errors > 0) {
+        None => Ok(()),
+        Some(row) => Err(NeedsDecision(format!("{} of {} has findings that a person must look at; see 'anbun chargeback preview {}'", row.period, row.source, row.period)).into()),
+    }
+}
+
+async fn forget(context: &CommandContext, source: &str, periods: &[BillingPeriod]) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::LoadData)?;
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let source_id = load::find_source(&mut connection, source).await?.with_context(|| format!("there is no source '{source}'; see 'anbun ingest status'"))?;
+    for period in periods {
+        let was_loaded = load::forget(&mut connection, source_id, *period).await?;
+        anyhow::ensure!(was_loaded, "{period} of '{source}' is not loaded");
+        eprintln!("{period} of '{source}' is no longer counted");
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Data on stdout: a table for people, JSON or CSV for programs.
+
+use std::io::Write;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::api::view::FindingView;
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Table,
+    Json,
+    Csv,
+}
+
+/// Rows under a header.  Cells that are numbers stand to the right.
+pub struct Table {
+    pub header: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub fn new(header: &[&str]) -> Self {
+        Self { header: header.iter().map(|name| (*name).to_owned()).collect(), rows: Vec::new() }
+    }
+
+    pub fn push(&mut self, row: Vec<String>) {
+        self.rows.push(row);
+    }
+}
+
+/// Prints a view: as JSON whole, else as its table.
+pub fn print(format: Format, view: &impl Serialize, table: &Table) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, view)?;
+            writeln!(out)?;
+        }
+        Format::Csv => {
+            let mut writer = csv::Writer::from_writer(&mut out);
+            writer.write_record(&table.header)?;
+            for row in &table.rows {
+                writer.write_record(row)?;
+            }
+            writer.flush()?;
+        }
+        Format::Table => write_table(&mut out, table)?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn write_table(out: &mut impl Write, table: &Table) -> std::io::Result<()> {
+    let columns = table.header.len();
+    let width_of = |column: usize| table.rows.iter().chain([&table.header]).map(|row| row.get(column).map_or(0, |cell| shown_width(cell))).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width_of).collect();
+    let is_number = |cell: &str| !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit() || "+-.,%¥$ ".contains(c));
+    let numeric: Vec<bool> = (0..columns).map(|c| !table.rows.is_empty() && table.rows.iter().all(|row| row.get(c).is_none_or(|cell| cell.is_empty() || is_number(cell)))).collect();
+    let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+    for row in [&table.header, &rule].into_iter().chain(&table.rows) {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let padding = " ".repeat(widths[column].saturating_sub(shown_width(cell)));
+            let cell = printable(cell);
+            if numeric[column] {
+                line.push_str(&padding);
+                line.push_str(&cell);
+            } else {
+                line.push_str(&cell);
+                line.push_str(&padding);
+            }
+            line.push_str("  ");
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// Text from a bill may hold anything; a terminal gets no control characters.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Columns on a terminal: East Asian wide characters take two.
+fn shown_width(text: &str) -> usize {
+    let wide = |c: char| matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{20000}'..='\u{3fffd}');
+    text.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
+}
+
+/// Findings go to stderr, so that they are seen even where the data is piped away.
+pub fn print_findings(findings: &[FindingView]) {
+    const SHOWN_MAX: usize = 12;
+    let serious: Vec<&FindingView> = findings.iter().filter(|finding| finding.severity != "info").collect();
+    for finding in serious.iter().take(SHOWN_MAX) {
+        let amount = finding.amount.as_ref().map(|m| format!(" [{} {}]", m.amount, m.currency)).unwrap_or_default();
+        let period = finding.period.as_deref().unwrap_or("");
+        eprintln!("{} {period} {}{amount}: {}; {}", finding.severity, printable(&finding.subject), finding.message, finding.action);
+    }
+    if serious.len() > SHOWN_MAX {
+        eprintln!("... and {} more findings; see --format json", serious.len() - SHOWN_MAX);
+    }
+}
+
+/// Digits in groups of three: `1234567.5` is `1,234,567.5`.
+pub fn grouped(amount: &str) -> String {
+    let (sign, rest) = amount.strip_prefix('-').map_or(("", amount), |rest| ("-", rest));
+    let (whole, fraction) = rest.split_once('.').map_or((rest, None), |(whole, fraction)| (whole, Some(fraction)));
+    let mut text = String::from(sign);
+    for (i, digit) in whole.chars().enumerate() {
+        if i > 0 && (whole.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        text.push('.');
+        text.push_str(fraction);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_grouped() {
+        for (plain, shown) in [("0", "0"), ("-1", "-1"), ("1234567.5", "1,234,567.5"), ("-123", "-123"), ("1000", "1,000"), ("-0.001", "-0.001")] {
+            assert_eq!(grouped(plain), shown);
+        }
+    }
+
+    #[test]
+    fn a_table_lines_up_wide_letters_and_numbers() {
+        let mut table = Table::new(&["name", "yen"]);
+        table.push(vec!["営業部".to_owned(), "1,200".to_owned()]);
+        table.push(vec!["it\u{1b}[31m".to_owned(), "7".to_owned()]);
+        let mut out = Vec::new();
+        write_table(&mut out, &table).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(String::from_utf8_lossy(&out), "name      yen\n-------  -----\n営業部   1,200\nit\u{fffd}[31m      7\n");
+    }
+}

@@ -1,0 +1,51 @@
+//! `anbun serve`
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusBuilder;
+
+use super::CommandContext;
+use crate::http::{AppState, server};
+use crate::store::database::Database;
+use crate::store::serve_lock::ServeLock;
+use crate::{api, web};
+
+#[derive(Debug, clap::Args)]
+pub struct ServeArguments {
+    /// Where to listen; the settings' address by default
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+pub async fn run(context: &CommandContext, arguments: ServeArguments) -> anyhow::Result<()> {
+    let _only_one = lock(context)?;
+    let database = context.connect().await?;
+    database.migrate().await?;
+    let address = arguments.listen.unwrap_or(context.config.server.listen);
+    serve(context, database, address).await
+}
+
+/// One server a data folder; a database of its own guards itself.
+pub fn lock(context: &CommandContext) -> anyhow::Result<Option<ServeLock>> {
+    match context.config.database.url {
+        Some(_) => Ok(None),
+        None => Ok(Some(ServeLock::take(&context.data_folder())?)),
+    }
+}
+
+/// Serves pages and API on a migrated database.
+pub async fn serve(context: &CommandContext, database: Database, address: SocketAddr) -> anyhow::Result<()> {
+    let metrics = PrometheusBuilder::new().install_recorder().context("metrics cannot be recorded")?;
+    let state = AppState {
+        database,
+        attribution: Arc::new(context.config.attribution.settings()?),
+        config: Arc::clone(&context.config),
+        clock: context.clock,
+        metrics,
+    };
+    server::check_exposure(&state, address).await?;
+    let router = server::application(api::router().merge(web::router()), state);
+    server::serve(router, address).await
+}

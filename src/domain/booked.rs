@@ -1,0 +1,353 @@
+//! A delivery with every charge decided: what it meters, whose it is, and the sums that reports read.
+//!
+//! This is the step from AWS's bill to the company's books.  It asserts that the sums add up to the delivery: nothing
+//! that was read can fall between two reports.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use hashbrown::HashMap;
+
+use super::attribution::{Attribution, AttributionSettings, Reason, State, attribute};
+use super::charge::ChargeClass;
+use super::delivery::{ChargeKey, Delivery, Index, Measures, TextId};
+use super::directory::Directory;
+use super::finding::{Finding, Severity};
+use super::money::Amount;
+use super::usage_type::{LineKind, Meaning, ProductMetadata, tokens_per_unit};
+
+/// What a charge meters, in the bill's own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MeterKey {
+    pub product_code: TextId,
+    pub product_family: TextId,
+    pub product: Index,
+    pub usage_type: TextId,
+    pub operation: TextId,
+    pub region: TextId,
+    pub unit: TextId,
+    /// Tax, credits and the like name a usage type too, but count no tokens of it.
+    pub is_usage: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meter {
+    pub key: MeterKey,
+    pub meaning: Meaning,
+    pub tokens_per_unit: Option<u32>,
+}
+
+/// Where a charge is booked.
+#[derive(Debug, Clone, Copy)]
+pub struct Booking {
+    pub meter: Index,
+    pub attribution: Index,
+    pub class: ChargeClass,
+    pub tokens: i64,
+}
+
+/// A decided delivery.  `bookings` runs parallel to `delivery.charges`.
+#[derive(Debug)]
+pub struct Booked {
+    pub delivery: Delivery,
+    pub meters: Vec<Meter>,
+    pub attributions: Vec<Attribution>,
+    pub bookings: Vec<Booking>,
+    pub findings: Vec<Finding>,
+}
+
+/// Decides every charge of a delivery by the directory on its day.
+pub fn book(delivery: Delivery, directory: &Directory, settings: &AttributionSettings) -> Booked {
+    let mut meters = Meters::default();
+    let mut attributions = Attributions::new(&delivery, directory, settings);
+    let bookings: Vec<Booking> = delivery
+        .charges
+        .iter()
+        .map(|(key, measures)| {
+            let class = ChargeClass::of(delivery.texts.or_empty(key.charge_type));
+            let meter = meters.index_of(&delivery, key, class == ChargeClass::Usage);
+            let tokens = tokens_of(&meters.values[meter as usize], measures.quantity);
+            Booking { meter, attribution: attributions.index_of(key, class), class, tokens }
+        })
+        .collect();
+    let attributions = attributions.values;
+    let mut booked = Booked { delivery, meters: meters.values, attributions, bookings, findings: Vec::new() };
+    booked.findings = findings(&booked);
+    booked
+}
+
+/// Whole tokens of a quantity; zero where the line is not tokens or the unit is not known.
+fn tokens_of(meter: &Meter, quantity: Amount) -> i64 {
+    let (Some(_), Some(per_unit)) = (meter.meaning.tokens.filter(|_| meter.key.is_usage), meter.tokens_per_unit) else {
+        return 0;
+    };
+    let units = quantity.units() * i128::from(per_unit);
+    let one = 10_i128.pow(super::money::SCALE);
+    i64::try_from((units + units.signum() * one / 2) / one).unwrap_or(i64::MAX)
+}
+
+#[derive(Default)]
+struct Meters {
+    values: Vec<Meter>,
+    positions: HashMap<MeterKey, Index>,
+}
+
+impl Meters {
+    fn index_of(&mut self, delivery: &Delivery, key: &ChargeKey, is_usage: bool) -> Index {
+        let key = MeterKey {
+            product_code: key.product_code,
+            product_family: key.product_family,
+            product: key.product,
+            usage_type: key.usage_type,
+            operation: key.operation,
+            region: key.region,
+            unit: key.unit,
+            is_usage,
+        };
+        *self.positions.entry(key).or_insert_with(|| {
+            let texts = &delivery.texts;
+            let product = delivery.products[key.product as usize];
+            let metadata = ProductMetadata {
+                provider: texts.get(product.provider),
+                model: texts.get(product.model),
+                inference_type: texts.get(product.inference_type),
+                product_name: texts.get(product.product_name),
+            };
+            let mut meaning = Meaning::read(texts.or_empty(key.usage_type), metadata);
+            if !is_usage {
+                meaning.tokens = None;
+            }
+            self.values.push(Meter { key, meaning, tokens_per_unit: tokens_per_unit(texts.or_empty(key.unit)) });
+            Index::try_from(self.values.len() - 1).unwrap_or(Index::MAX)
+        })
+    }
+}
+
+/// Decisions, each made once for a principal with its tags and a stretch of days in which the directory stands still.
+struct Attributions<'a> {
+    delivery: &'a Delivery,
+    settings: &'a AttributionSettings,
+    days: Vec<super::directory::DirectoryDay<'a>>,
+    known: HashMap<(usize, TextId, Index), Index>,
+    positions: HashMap<Attribution, Index>,
+    values: Vec<Attribution>,
+}
+
+impl<'a> Attributions<'a> {
+    fn new(delivery: &'a Delivery, directory: &'a Directory, settings: &'a AttributionSettings) -> Self {
+        let charged = delivery.charges.iter().map(|(key, _)| key.usage_date);
+        let first = charged.clone().min().unwrap_or(delivery.period.first_day());
+        let last = charged.max().unwrap_or(delivery.period.first_day());
+        let range = super::period::DayRange { from: first, to: last.succ_opt().unwrap_or(NaiveDate::MAX) };
+        let days = directory.spans(range).into_iter().map(|span| directory.on(span.from)).collect();
+        Self { delivery, settings, days, known: HashMap::new(), positions: HashMap::new(), values: Vec::new() }
+    }
+
+    fn index_of(&mut self, key: &ChargeKey, class: ChargeClass) -> Index {
+        if class != ChargeClass::Usage {
+            return self.position(Attribution::unattributed(Reason::NotUsage));
+        }
+        let span = self.days.partition_point(|day| day.day <= key.usage_date).saturating_sub(1);
+        let memo = (span, key.principal, key.tag_set);
+        if let Some(index) = self.known.get(&memo) {
+            return *index;
+        }
+        let tags = &self.delivery.tag_sets[key.tag_set as usize];
+        let attribution = attribute(self.delivery.texts.get(key.principal), tags, &self.days[span], self.settings);
+        let index = self.position(attribution);
+        self.known.insert(memo, index);
+        index
+    }
+
+    fn position(&mut self, attribution: Attribution) -> Index {
+        if let Some(index) = self.positions.get(&attribution) {
+            return *index;
+        }
+        let index = Index::try_from(self.values.len()).unwrap_or(Index::MAX);
+        self.values.push(attribution.clone());
+        self.positions.insert(attribution, index);
+        index
+    }
+}
+
+/// Sums of a roll-up row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RollUp {
+    pub lines: i64,
+    pub tokens: i64,
+    pub cost: Amount,
+    pub net_cost: Amount,
+}
+
+impl RollUp {
+    fn add(&mut self, tokens: i64, measures: &Measures) {
+        self.lines += measures.lines;
+        self.tokens += tokens;
+        self.cost += measures.cost;
+        self.net_cost += measures.net_cost;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.lines += other.lines;
+        self.tokens += other.tokens;
+        self.cost += other.cost;
+        self.net_cost += other.net_cost;
+    }
+}
+
+/// A department's (or a reason's) day: charge type, currency and whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DepartmentKey<'a> {
+    pub charge_type: &'a str,
+    pub currency: &'a str,
+    pub state: State,
+    pub reason: Option<Reason>,
+    pub department: Option<&'a str>,
+}
+
+/// Usage of somebody by what it was used for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PersonModelKey<'a> {
+    pub currency: &'a str,
+    pub attribution: OwnerKey<'a>,
+    pub meaning: &'a Meaning,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OwnerKey<'a> {
+    pub state: State,
+    pub reason: Option<Reason>,
+    pub department: Option<&'a str>,
+    pub person: Option<&'a str>,
+    pub project: Option<&'a str>,
+}
+
+/// All roll-ups of a delivery.
+pub struct RollUps<'a> {
+    pub department_days: BTreeMap<(NaiveDate, DepartmentKey<'a>), RollUp>,
+    pub department_months: BTreeMap<DepartmentKey<'a>, RollUp>,
+    pub person_model_months: Vec<(PersonModelKey<'a>, RollUp)>,
+}
+
+impl Booked {
+    /// Cost, net cost, tokens and lines of the whole.
+    pub fn total(&self) -> RollUp {
+        let mut total = RollUp::default();
+        for ((_, measures), booking) in self.delivery.charges.iter().zip(&self.bookings) {
+            total.add(booking.tokens, measures);
+        }
+        total
+    }
+
+    /// Sums the charges for reports.  Panics if a sum does not add up to the whole, rather than store a wrong one.
+    pub fn roll_ups(&self) -> RollUps<'_> {
+        let texts = &self.delivery.texts;
+        let mut days: HashMap<(NaiveDate, TextId, TextId, Index), RollUp> = HashMap::new();
+        let mut models: HashMap<(TextId, Index, Index), RollUp> = HashMap::new();
+        for ((key, measures), booking) in self.delivery.charges.iter().zip(&self.bookings) {
+            let day = (key.usage_date, key.charge_type, key.currency, booking.attribution);
+            days.entry(day).or_default().add(booking.tokens, measures);
+            if booking.class == ChargeClass::Usage {
+                models.entry((key.currency, booking.attribution, booking.meter)).or_default().add(booking.tokens, measures);
+            }
+        }
+        let mut department_days: BTreeMap<(NaiveDate, DepartmentKey<'_>), RollUp> = BTreeMap::new();
+        let mut department_months: BTreeMap<DepartmentKey<'_>, RollUp> = BTreeMap::new();
+        for ((day, charge_type, currency, attribution), sums) in days {
+            let attribution = &self.attributions[attribution as usize];
+            let key = DepartmentKey {
+                charge_type: texts.or_empty(charge_type),
+                currency: texts.or_empty(currency),
+                state: attribution.state,
+                reason: attribution.reason,
+                department: attribution.department.as_deref(),
+            };
+            department_days.entry((day, key)).or_default().merge(&sums);
+            department_months.entry(key).or_default().merge(&sums);
+        }
+        let mut person_models: HashMap<PersonModelKey<'_>, RollUp> = HashMap::new();
+        for ((currency, attribution, meter), sums) in models {
+            let owner = &self.attributions[attribution as usize];
+            let key = PersonModelKey {
+                currency: texts.or_empty(currency),
+                attribution: OwnerKey {
+                    state: owner.state,
+                    reason: owner.reason,
+                    department: owner.department.as_deref(),
+                    person: owner.person.as_deref(),
+                    project: owner.project.as_deref(),
+                },
+                meaning: &self.meters[meter as usize].meaning,
+            };
+            person_models.entry(key).or_default().merge(&sums);
+        }
+        let roll_ups = RollUps { department_days, department_months, person_model_months: person_models.into_iter().collect() };
+        self.assert_complete(&roll_ups);
+        roll_ups
+    }
+
+    fn assert_complete(&self, roll_ups: &RollUps<'_>) {
+        let sum = |sums: &mut dyn Iterator<Item = &RollUp>| {
+            sums.fold(RollUp::default(), |mut all, one| {
+                all.merge(one);
+                all
+            })
+        };
+        let total = self.total();
+        assert_eq!(sum(&mut roll_ups.department_days.values()), total, "department days add up to the delivery");
+        assert_eq!(sum(&mut roll_ups.department_months.values()), total, "department months add up to the delivery");
+        let usage = sum(&mut roll_ups.department_months.iter().filter(|(key, _)| ChargeClass::of(key.charge_type) == ChargeClass::Usage).map(|(_, s)| s));
+        assert_eq!(sum(&mut roll_ups.person_model_months.iter().map(|(_, s)| s)), usage, "people and models add up to the usage");
+    }
+}
+
+/// Lines whose usage type or unit is not known, and money that nobody owns.
+fn findings(booked: &Booked) -> Vec<Finding> {
+    let texts = &booked.delivery.texts;
+    let mut unknown: BTreeMap<(&'static str, &str, &str), (Amount, i64)> = BTreeMap::new();
+    let mut undecided: BTreeMap<(Reason, &str), (Amount, i64)> = BTreeMap::new();
+    for ((key, measures), booking) in booked.delivery.charges.iter().zip(&booked.bookings) {
+        if booking.class != ChargeClass::Usage {
+            continue;
+        }
+        let meter = &booked.meters[booking.meter as usize];
+        let (usage_type, currency) = (texts.or_empty(key.usage_type), texts.or_empty(key.currency));
+        let mut note = |code, subject| {
+            let sums = unknown.entry((code, subject, currency)).or_default();
+            *sums = (sums.0 + measures.cost, sums.1 + measures.lines);
+        };
+        match meter.meaning.line_kind {
+            LineKind::Unknown => note("unknown_usage_type", usage_type),
+            LineKind::Tokens if meter.tokens_per_unit.is_none() => note("unknown_unit", texts.or_empty(key.unit)),
+            LineKind::Tokens if meter.meaning.model.is_none() => note("unknown_model", usage_type),
+            LineKind::Tokens | LineKind::Capacity | LineKind::Feature => {}
+        }
+        if meter.meaning.disagrees {
+            note("metadata_disagrees", usage_type);
+        }
+        if let Some(reason) = booked.attributions[booking.attribution as usize].reason {
+            let sums = undecided.entry((reason, currency)).or_default();
+            *sums = (sums.0 + measures.cost, sums.1 + measures.lines);
+        }
+    }
+    let unknown = unknown.into_iter().map(|((code, subject, currency), (cost, lines))| {
+        let (message, action) = match code {
+            "unknown_usage_type" => ("this usage type is in no known grammar: its cost counts, its tokens do not", "check on the AWS price list what it is"),
+            "unknown_unit" => ("lines in this unit cannot be scaled to tokens: their cost counts, their tokens do not", "check on the bill what one unit is"),
+            "unknown_model" => ("neither the usage type nor the product names a model", "check on the bill which product it is"),
+            _ => ("the product metadata names another kind of token than the usage type", "check on the bill which of the two is right; the metadata was taken"),
+        };
+        Finding::new(code, Severity::Warning, subject, message, action).with_cost(cost, currency, lines)
+    });
+    let undecided = undecided.into_iter().map(|((reason, currency), (cost, lines))| {
+        let finding = Finding::new(
+            "unattributed_usage",
+            Severity::Warning,
+            reason.as_str(),
+            "usage that no rule gave to a department",
+            "see 'anbun explain principal' and add the principal, the department or the person to the directory",
+        );
+        finding.with_cost(cost, currency, lines)
+    });
+    unknown.chain(undecided).collect()
+}

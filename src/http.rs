@@ -1,0 +1,26 @@
+//! The server: who may come in, how errors look, health.  Imports config, store, clock, domain.
+
+pub mod authentication;
+pub mod error;
+pub mod health;
+pub mod query;
+pub mod server;
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::attribution::AttributionSettings;
+use crate::store::database::Database;
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub struct AppState {
+    pub database: Database,
+    pub config: Arc<Config>,
+    pub attribution: Arc<AttributionSettings>,
+    pub clock: Clock,
+    pub metrics: PrometheusHandle,
+}

@@ -1,0 +1,103 @@
+//! What is loaded, how old it is, and what is wrong with it.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+use sqlx::PgConnection;
+
+use super::{StoreError, StoreResult};
+use crate::domain::finding::Severity;
+use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
+
+/// A loaded month of a source.
+#[derive(Debug, Clone)]
+pub struct LoadedDelivery {
+    pub source: String,
+    pub location: String,
+    pub period: BillingPeriod,
+    pub delivered_at: DateTime<Utc>,
+    pub loaded_at: DateTime<Utc>,
+    pub lines_read: i64,
+    pub lines_kept: i64,
+    pub first_day: Option<NaiveDate>,
+    pub last_day: Option<NaiveDate>,
+    /// The directory has changed since the month's charges were attributed.
+    pub directory_is_older: bool,
+}
+
+pub async fn list_deliveries(connection: &mut PgConnection) -> StoreResult<Vec<LoadedDelivery>> {
+    let rows = sqlx::query_file!("queries/status/list_deliveries.sql").fetch_all(connection).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| LoadedDelivery {
+            source: row.source,
+            location: row.location,
+            period: BillingPeriod::of(row.billing_period),
+            delivered_at: row.delivered_at,
+            loaded_at: row.loaded_at,
+            lines_read: row.lines_read,
+            lines_kept: row.lines_kept,
+            first_day: row.first_day,
+            last_day: row.last_day,
+            directory_is_older: row.directory_version < row.newest_directory_version,
+        })
+        .collect())
+}
+
+/// A finding as it is stored.
+#[derive(Debug, Clone)]
+pub struct StoredFinding {
+    pub period: BillingPeriod,
+    pub source: String,
+    pub code: String,
+    pub severity: Severity,
+    pub subject: String,
+    pub message: String,
+    pub action: String,
+    pub amount: Option<Amount>,
+    pub currency: Option<String>,
+    pub lines: Option<i64>,
+}
+
+/// Findings of what is loaded for the months from `from` up to but not including `to`, the gravest first.
+pub async fn list_findings(connection: &mut PgConnection, from: BillingPeriod, to: BillingPeriod) -> StoreResult<Vec<StoredFinding>> {
+    let rows = sqlx::query_file!("queries/status/list_findings.sql", from.first_day(), to.first_day()).fetch_all(connection).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(StoredFinding {
+                period: BillingPeriod::of(row.billing_period),
+                source: row.source,
+                code: row.code,
+                severity: Severity::parse(&row.severity),
+                subject: row.subject,
+                message: row.message,
+                action: row.action,
+                amount: row.amount.map(|a| Amount::from_decimal(a).ok_or(StoreError::TooLarge)).transpose()?,
+                currency: row.currency,
+                lines: row.lines,
+            })
+        })
+        .collect()
+}
+
+/// Of a month's usage what is attributed.
+#[derive(Debug, Clone)]
+pub struct AttributedShare {
+    pub period: BillingPeriod,
+    pub currency: String,
+    pub attributed: Decimal,
+    pub total: Decimal,
+}
+
+pub async fn list_attributed_shares(connection: &mut PgConnection) -> StoreResult<Vec<AttributedShare>> {
+    let rows = sqlx::query_file!("queries/status/sum_attributed_share.sql").fetch_all(connection).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| AttributedShare {
+            period: BillingPeriod::of(row.billing_period),
+            currency: row.currency,
+            attributed: row.attributed,
+            total: row.total,
+        })
+        .collect())
+}

@@ -1,0 +1,27 @@
+//! Pages, rendered on the server, without script.  Imports domain, store, http, and the API's views for their figures.
+
+mod chargeback_page;
+mod documentation_page;
+mod error_page;
+mod figures;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::get;
+
+use crate::http::AppState;
+
+pub fn router() -> Router<AppState> {
+    Router::new()
+        .route("/", get(|| async { Redirect::temporary("/chargeback") }))
+        .route("/chargeback", get(chargeback_page::newest))
+        .route("/chargeback/{period}", get(chargeback_page::month))
+        .route("/api/docs", get(documentation_page::documentation))
+        .route("/assets/anbun.css", get(style_sheet))
+        .fallback(error_page::not_found)
+}
+
+async fn style_sheet() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")], include_str!("web/anbun.css"))
+}
