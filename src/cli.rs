@@ -38,6 +38,7 @@ pub struct Arguments {
 }
 
 #[derive(Debug, clap::Args)]
+#[derive(Clone)]
 struct GlobalArguments {
     /// Settings; anbun.toml in this folder, else in the user's config folder
     #[arg(long, global = true, value_name = "FILE")]

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod domain;
 pub mod http;
 pub mod jobs;
+pub mod sample;
 pub mod sources;
 pub mod store;
 pub mod telemetry;

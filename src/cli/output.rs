@@ -141,6 +141,6 @@ mod tests {
         table.push(vec!["it\u{1b}[31m".to_owned(), "7".to_owned()]);
         let mut out = Vec::new();
         write_table(&mut out, &table).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(String::from_utf8_lossy(&out), "name      yen\n-------  -----\n営業部   1,200\nit\u{fffd}[31m      7\n");
+        assert_eq!(String::from_utf8_lossy(&out), "name       yen\n-------  -----\n営業部   1,200\nit\u{fffd}[31m      7\n");
     }
 }

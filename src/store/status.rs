@@ -101,3 +101,9 @@ pub async fn list_attributed_shares(connection: &mut PgConnection) -> StoreResul
         })
         .collect())
 }
+
+/// Bedrock lines and cost of a month per charge type.
+pub async fn list_bedrock_totals(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<(String, i64, Amount)>> {
+    let rows = sqlx::query_file!("queries/status/list_bedrock_totals.sql", period.first_day()).fetch_all(connection).await?;
+    rows.into_iter().map(|row| Ok((row.charge_type, row.lines, Amount::from_decimal(row.cost).ok_or(StoreError::TooLarge)?))).collect()
+}

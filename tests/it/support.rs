@@ -1,0 +1,139 @@
+//! A private cluster for the whole run and a database for each test, with the same code as the program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anbun::clock::Clock;
+use anbun::domain::actor::Actor;
+use anbun::domain::attribution::AttributionSettings;
+use anbun::domain::period::BillingPeriod;
+use anbun::jobs::load_export::{LoadExport, PeriodOutcome};
+use anbun::sources::directory_csv::{check_directory, read_directory_file};
+use anbun::store::database::Database;
+use anbun::store::directory::{DirectoryChanges, get_directory, replace_directory};
+use anbun::store::private_server::{self, Durability};
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_anbun");
+
+/// A folder below the system's temporary one that every user can pass: the server never runs as root.
+pub fn scratch(name: &str) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let folder = std::env::temp_dir().join(format!("anbun-it-{}-{}-{name}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The folder of the run's cluster.  Runs in parallel processes (as nextest does) share one: its guard ends it with the last.
+fn cluster() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = std::env::temp_dir().join("anbun-it-cluster");
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    })
+}
+
+/// A migrated database of its own.
+pub async fn database() -> Database {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let lease = tokio::task::spawn_blocking(|| private_server::lease(cluster(), Path::new(PROGRAM), Durability::None)).await.unwrap().unwrap();
+    drop_database(&lease, &name).await;
+    let database = Database::on(lease, &name).await.unwrap();
+    database.migrate().await.unwrap();
+    database
+}
+
+/// A process id comes back one day: its old database is not this test's.
+async fn drop_database(lease: &private_server::ServerLease, name: &str) {
+    use sqlx::ConnectOptions;
+    let mut maintenance = lease.connect_options("postgres").connect().await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("drop database if exists {name} with (force)"))).execute(&mut maintenance).await.unwrap();
+}
+
+pub fn settings() -> AttributionSettings {
+    anbun::config::Config::default().attribution.settings().unwrap()
+}
+
+pub async fn import_directory(database: &Database, folder: &Path) {
+    let files: Vec<_> = ["departments", "people", "principals", "projects"]
+        .iter()
+        .map(|name| read_directory_file(&folder.join(format!("{name}.csv"))).unwrap_or_else(|e| panic!("{e}")))
+        .collect();
+    let mut connection = database.pool.acquire().await.unwrap();
+    let before = get_directory(&mut connection).await.unwrap();
+    let after = check_directory(&files, &before).unwrap_or_else(|e| panic!("{e}"));
+    let changes = DirectoryChanges::between(&before, &after);
+    replace_directory(&mut connection, &after, &changes, Clock::System.now(), "test").await.unwrap();
+}
+
+pub async fn try_load(database: &Database, export: &Path) -> anyhow::Result<Vec<(BillingPeriod, PeriodOutcome)>> {
+    let job = LoadExport { name: None, folder: export.to_path_buf(), periods: Vec::new(), force: false };
+    job.run(database, &settings(), Clock::System, &Actor::local(), &|_| {}).await
+}
+
+/// Loads an export; every period must be taken.
+pub async fn load(database: &Database, export: &Path) -> Vec<(BillingPeriod, PeriodOutcome)> {
+    let outcomes = try_load(database, export).await.unwrap_or_else(|e| panic!("{e:#}"));
+    for (period, outcome) in &outcomes {
+        if let PeriodOutcome::Refused(error) = outcome {
+            panic!("{period}: {error:#}");
+        }
+    }
+    outcomes
+}
+
+/// Why the only period of an export was refused.
+pub async fn refusal(database: &Database, export: &Path) -> String {
+    match try_load(database, export).await {
+        Err(error) => format!("{error:#}"),
+        Ok(outcomes) => match outcomes.into_iter().next() {
+            Some((_, PeriodOutcome::Refused(error))) => format!("{error:#}"),
+            other => panic!("it was not refused: {other:?}"),
+        },
+    }
+}
+
+/// Runs the program with a data folder.
+pub fn anbun(data_folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).arg("--data-dir").arg(data_folder).args(arguments).env_remove("ANBUN_CONFIG").current_dir(std::env::temp_dir()).output().unwrap()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// make_cur.py and a Python that can run it; both are there in CI, and a run elsewhere says what it leaves out.
+pub fn make_cur() -> Option<(PathBuf, PathBuf)> {
+    let tools = std::env::var_os("ANBUN_TEST_TOOLS").map(PathBuf::from).unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools"));
+    let python = std::env::var_os("ANBUN_TEST_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
+    let has_packages = || Command::new(&python).args(["-c", "import pyarrow, numpy"]).output().is_ok_and(|o| o.status.success());
+    let found = tools.join("make_cur.py").is_file() && has_packages();
+    if !found {
+        assert!(std::env::var_os("ANBUN_TEST_REQUIRE_TOOLS").is_none(), "make_cur.py or its Python packages are missing");
+        eprintln!("LEFT OUT: make_cur.py or its Python packages are not there; the demo's own sums are the only oracle of this run");
+    }
+    found.then_some((tools, python))
+}
+
+/// Writes an export with make_cur.py.
+pub fn write_export(tools: &(PathBuf, PathBuf), name: &str, arguments: &[&str]) -> PathBuf {
+    let folder = scratch(name).join("export");
+    let run = Command::new(&tools.1).arg(tools.0.join("make_cur.py")).arg("--out").arg(&folder).args(arguments).output().unwrap();
+    assert!(run.status.success(), "{}", stderr(&run));
+    folder
+}
+
+/// A damaged copy of an export by damage_cur.py.
+pub fn damage(tools: &(PathBuf, PathBuf), export: &Path, damage: &str) -> PathBuf {
+    let copy = scratch(damage).join("copy");
+    let run = Command::new(&tools.1).arg(tools.0.join("damage_cur.py")).arg(export).arg(damage).arg(&copy).output().unwrap();
+    assert!(run.status.success(), "{}", stderr(&run));
+    copy
+}
