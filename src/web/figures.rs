@@ -40,7 +40,7 @@ pub fn millions(tokens: &str) -> String {
         return String::new();
     }
     let millions = tokens / Decimal::from(1_000_000);
-    if millions < Decimal::new(1, 1) { "< 0.1 M".to_owned() } else { format!("{} M", grouped(&format!("{millions:.1}"))) }
+    if millions < Decimal::new(1, 1) { "< 0.1 M".to_owned() } else { format!("{} M", grouped(&format!("{:.1}", millions.round_dp(1)))) }
 }
 
 pub fn percent(share: Option<&str>) -> String {
@@ -69,6 +69,7 @@ mod tests {
         assert_eq!(show("0", "USD"), "$0.00");
         assert_eq!(show("12", "CNY"), "12.00 CNY");
         assert_eq!(millions("1234567890"), "1,234.6 M");
+        assert_eq!(millions("99999"), "< 0.1 M");
         assert_eq!(percent(Some("0.1234")), "12.3 %");
         assert_eq!((bar("5", "10"), bar("0.0001", "10"), bar("-1", "10"), bar("10", "10")), (50, 1, 0, 100));
     }

@@ -1,0 +1,165 @@
+//! Loads: replaced and never added, all or nothing, one at a time, two payers side by side.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use crate::exports::SmallExport;
+use crate::support::{self, anbun, database, import_directory, load, scratch, stderr, stdout, try_load};
+use anbun::jobs::load_export::PeriodOutcome;
+use anbun::store::database::Database;
+
+async fn costs_by_payer(database: &Database) -> Vec<(String, Decimal)> {
+    sqlx::query_as("select account, sum(cost) from charges c join accounts a on a.account_key = payer_key group by 1 order by 1").fetch_all(&database.pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_same_delivery_twice_changes_nothing() {
+    let database = database().await;
+    let export = SmallExport::new("twice");
+    load(&database, export.write()).await;
+    let outcomes = load(&database, &export.folder).await;
+    assert!(matches!(outcomes[0].1, PeriodOutcome::Unchanged));
+    let snapshots: i64 = sqlx::query_scalar("select count(*) from snapshots").fetch_one(&database.pool).await.unwrap();
+    assert_eq!(snapshots, 1);
+}
+
+#[tokio::test]
+async fn a_later_delivery_replaces_and_another_payer_stays() {
+    let database = database().await;
+    let first = SmallExport::new("first");
+    let second = SmallExport { payer: "999900002222", ..SmallExport::new("second") };
+    load(&database, first.write()).await;
+    load(&database, second.write()).await;
+    let both = [("999900001111".to_owned(), Decimal::new(275, 3)), ("999900002222".to_owned(), Decimal::new(275, 3))];
+    assert_eq!(costs_by_payer(&database).await, both);
+    // Amounts can fall as well as rise: the refund of a line is its absence.
+    let mut corrected = first;
+    corrected.lines.retain(|line| line.1 != "Tax");
+    load(&database, corrected.write()).await;
+    let after = [("999900001111".to_owned(), Decimal::new(25, 2)), ("999900002222".to_owned(), Decimal::new(275, 3))];
+    assert_eq!(costs_by_payer(&database).await, after);
+    let rolled_up: Decimal = sqlx::query_scalar("select sum(cost) from department_months").fetch_one(&database.pool).await.unwrap();
+    assert_eq!(rolled_up, Decimal::new(525, 3));
+    let left_out: i64 = sqlx::query_scalar("select sum(lines)::bigint from left_out_totals").fetch_one(&database.pool).await.unwrap();
+    assert_eq!(left_out, 62);
+}
+
+#[tokio::test]
+async fn two_loads_of_a_month_at_once_end_with_one() {
+    let database = database().await;
+    let export = SmallExport::new("at-once");
+    export.write();
+    let loads = (0..4).map(|_| {
+        let (database, folder) = (database.clone(), export.folder.clone());
+        tokio::spawn(async move { try_load(&database, &folder).await })
+    });
+    let mut loaded = 0;
+    for handle in loads.collect::<Vec<_>>() {
+        loaded += handle.await.unwrap().unwrap().iter().filter(|(_, o)| matches!(o, PeriodOutcome::Loaded { .. })).count();
+    }
+    assert_eq!(loaded, 1);
+    assert_eq!(costs_by_payer(&database).await, [("999900001111".to_owned(), Decimal::new(275, 3))]);
+}
+
+/// A reader who counts all the time sees the old month or the new one, never a part of either.
+#[tokio::test]
+async fn readers_see_all_or_nothing() {
+    let database = database().await;
+    let mut export = SmallExport::new("readers");
+    load(&database, export.write()).await;
+    let reader = {
+        let database = database.clone();
+        tokio::spawn(async move {
+            let mut seen = std::collections::BTreeSet::new();
+            for _ in 0..400 {
+                let row: (Decimal, Decimal) = sqlx::query_as("select (select coalesce(sum(cost), 0) from charges), (select coalesce(sum(cost), 0) from department_months)")
+                    .fetch_one(&database.pool)
+                    .await
+                    .unwrap();
+                seen.insert(row);
+            }
+            seen
+        })
+    };
+    export.lines.push((9, "Usage", "AmazonBedrock", "USD", 1.0));
+    for _ in 0..5 {
+        load(&database, export.write()).await;
+    }
+    let (old, new) = (Decimal::new(275, 3), Decimal::new(1275, 3));
+    assert!(reader.await.unwrap().is_subset(&[(old, old), (new, new)].into()));
+}
+
+/// The program is killed at many moments of a load; the old month is whole each time, and the last run loads the new one.
+#[test]
+fn a_killed_load_leaves_the_old_month() {
+    let data = scratch("killed");
+    let mut export = SmallExport::new("killed-export");
+    assert!(anbun(&data, &["ingest", "cur", export.write().to_str().unwrap()]).status.success());
+    let total = |data: &std::path::Path| {
+        let output = anbun(data, &["costs", "--format", "json"]);
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        json["total"]["cost"]["amount"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(total(&data), "0.275");
+    export.lines.push((9, "Usage", "AmazonBedrock", "USD", 1.0));
+    export.write();
+    for milliseconds in [5, 20, 40, 60, 80, 100, 130, 160] {
+        let mut load = Command::new(support::PROGRAM)
+            .arg("--data-dir")
+            .arg(&data)
+            .args(["ingest", "cur", export.folder.to_str().unwrap(), "--force"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        load.kill().unwrap();
+        load.wait().unwrap();
+        let now = total(&data);
+        assert!(now == "0.275" || now == "1.275", "after {milliseconds} ms: {now}");
+    }
+    assert!(anbun(&data, &["ingest", "cur", export.folder.to_str().unwrap(), "--force"]).status.success());
+    assert_eq!(total(&data), "1.275");
+    // Nothing is left behind but the month's one part.
+    let status = anbun(&data, &["ingest", "status"]);
+    assert!(status.status.success(), "{}{}", stdout(&status), stderr(&status));
+}
+
+#[tokio::test]
+async fn a_month_can_be_forgotten_and_taken_from_another_export() {
+    let database = database().await;
+    let (first, second) = (SmallExport::new("forget-first"), SmallExport::new("forget-second"));
+    load(&database, first.write()).await;
+    assert!(support::refusal(&database, second.write()).await.contains("twice"));
+    let mut connection = database.pool.acquire().await.unwrap();
+    let name = first.folder.canonicalize().unwrap().display().to_string();
+    let source = anbun::store::load::find_source(&mut connection, &name).await.unwrap().unwrap();
+    assert!(anbun::store::load::forget(&mut connection, source, "2026-10".parse().unwrap()).await.unwrap());
+    load(&database, &second.folder).await;
+    assert_eq!(costs_by_payer(&database).await.len(), 1);
+}
+
+/// The department as it was attributed stays with the charge, whatever the directory says later.
+#[tokio::test]
+async fn a_later_directory_does_not_rewrite_the_past() {
+    let database = database().await;
+    let write = |code: &str| {
+        let folder = scratch("directory");
+        let rows = format!("code,name,name_ja,parent_code,cost_center,legal_entity,valid_from,valid_to\n{code},{code},,,1,,2020-01-01,\n");
+        std::fs::write(folder.join("departments.csv"), rows).unwrap();
+        std::fs::write(folder.join("people.csv"), "person_id,name,email,department_code,manager_person_id,valid_from,valid_to\n").unwrap();
+        std::fs::write(folder.join("projects.csv"), "code,name,owner_person_id,department_code,valid_from,valid_to\n").unwrap();
+        std::fs::write(folder.join("principals.csv"), "account_id,role_name,session_name,user_name,person_id,department_code,project_code,kind,valid_from,valid_to\n").unwrap();
+        folder
+    };
+    import_directory(&database, &write("sales")).await;
+    let export = SmallExport::new("past");
+    load(&database, export.write()).await;
+    import_directory(&database, &write("marketing")).await;
+    let departments: Vec<Option<String>> = sqlx::query_scalar("select distinct department from department_months where charge_class = 'usage'").fetch_all(&database.pool).await.unwrap();
+    assert_eq!(departments, [Some("sales".to_owned())]);
+    let deliveries = anbun::store::status::list_deliveries(&mut database.pool.acquire().await.unwrap()).await.unwrap();
+    assert!(deliveries[0].directory_is_older);
+}

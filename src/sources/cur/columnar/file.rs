@@ -15,6 +15,9 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::ColumnError;
 
+/// Writers end a row group long before this; a footer that claims more is damaged, and memory follows what it claims.
+const ROWS_MAX: usize = 50_000_000;
+
 /// An open Parquet file; the footer is read once, data only by the column chunk.
 pub(crate) struct ColumnarFile {
     file: File,
@@ -57,7 +60,8 @@ pub(crate) struct RowGroup<'f> {
 
 impl<'f> RowGroup<'f> {
     pub(crate) fn rows(&self) -> Result<usize, ColumnError> {
-        usize::try_from(self.metadata.num_rows()).map_err(|_| ColumnError::damaged("a negative number of rows"))
+        let rows = self.metadata.num_rows();
+        usize::try_from(rows).ok().filter(|rows| *rows <= ROWS_MAX).ok_or_else(|| ColumnError::damaged(format!("a row group of {rows} rows")))
     }
 
     /// The leaf columns below a root column, in order; empty where the file does not have it.
@@ -75,8 +79,10 @@ impl<'f> RowGroup<'f> {
     /// The pages of one leaf; its bytes are read from the file in one go.
     pub(super) fn pages(&self, leaf: usize) -> Result<SerializedPageReader<ChunkBytes>, ColumnError> {
         let chunk = self.metadata.column(leaf);
-        let (start, length) = chunk.byte_range();
-        let length = usize::try_from(length).map_err(|_| ColumnError::damaged("a column chunk without an end"))?;
+        // The crate's own `byte_range` panics on the negative offsets of a damaged footer.
+        let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+        let start = u64::try_from(start).map_err(|_| ColumnError::damaged("a column chunk before the file"))?;
+        let length = usize::try_from(chunk.compressed_size()).map_err(|_| ColumnError::damaged("a column chunk without an end"))?;
         let file_length = self.file.file.len();
         if start.checked_add(length as u64).is_none_or(|end| end > file_length) {
             return Err(ColumnError::damaged("a column chunk lies outside the file"));

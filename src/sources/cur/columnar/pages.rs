@@ -15,6 +15,9 @@ pub(super) struct DataPage {
     pub values: Bytes,
 }
 
+/// Writers end a page long before this; a header that claims more is damaged, and memory follows what it claims.
+const VALUES_MAX: u32 = 1 << 26;
+
 /// What a page reader yields, for columns read here.
 pub(super) enum PagePart {
     Dictionary { bytes: Bytes, count: usize },
@@ -23,6 +26,9 @@ pub(super) enum PagePart {
 
 /// Cuts a page; `None` where its encodings are left to the `parquet` crate.
 pub(super) fn cut(page: Page, max_repetition: i16, max_definition: i16) -> Result<Option<PagePart>, ColumnError> {
+    if page.num_values() > VALUES_MAX {
+        return Err(ColumnError::damaged(format!("a page of {} values", page.num_values())));
+    }
     match page {
         Page::DictionaryPage { buf, num_values, encoding, .. } => {
             let plain = matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY);
