@@ -56,7 +56,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
 pub fn router() -> Router<AppState> {
     let (router, document) = documented_routes();
     let document: Arc<str> = document.to_json().unwrap_or_default().into();
-    router.route("/api/openapi.json", get(openapi)).layer(Extension(document))
+    router
+        .route("/api/openapi.json", get(openapi))
+        .layer(Extension(document))
 }
 
 async fn openapi(Extension(document): Extension<Arc<str>>) -> impl IntoResponse {

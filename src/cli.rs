@@ -37,8 +37,7 @@ pub struct Arguments {
     command: Command,
 }
 
-#[derive(Debug, clap::Args)]
-#[derive(Clone)]
+#[derive(Debug, clap::Args, Clone)]
 struct GlobalArguments {
     /// Settings; anbun.toml in this folder, else in the user's config folder
     #[arg(long, global = true, value_name = "FILE")]
@@ -89,7 +88,11 @@ enum Command {
     Completions { shell: clap_complete::Shell },
     /// Holds the private database; started by other commands
     #[command(name = GUARD_COMMAND, hide = true)]
-    DatabaseGuard { data_folder: PathBuf, binaries: PathBuf, durability: String },
+    DatabaseGuard {
+        data_folder: PathBuf,
+        binaries: PathBuf,
+        durability: String,
+    },
 }
 
 /// A command that found something a person must decide on.
@@ -165,13 +168,21 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 
 /// The reader of our output went away, as `head` does.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     // These need neither settings nor a database.
     match &arguments.command {
-        Command::DatabaseGuard { data_folder, binaries, durability } => return Ok(private_server::run_guard(data_folder, binaries, durability)?),
+        Command::DatabaseGuard {
+            data_folder,
+            binaries,
+            durability,
+        } => return Ok(private_server::run_guard(data_folder, binaries, durability)?),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Arguments::command(), "anbun", &mut std::io::stdout());
             return Ok(());
@@ -179,7 +190,12 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         _ => {}
     }
     let config = Arc::new(Config::load(arguments.global.config.as_deref())?);
-    let context = CommandContext { global: arguments.global, config, clock: Clock::System, actor: Actor::local() };
+    let context = CommandContext {
+        global: arguments.global,
+        config,
+        clock: Clock::System,
+        actor: Actor::local(),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match arguments.command {

@@ -13,17 +13,49 @@ use crate::domain::attribution::{AttributionSettings, RolePattern, Rule};
 
 /// Every setting: its name, default as TOML, and what it does.  docs/SETTINGS.md is held equal to this by a test.
 pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
-    ("database.url", "", "a PostgreSQL (14 or newer) to use; without it a private one runs in the data folder"),
-    ("server.listen", "\"127.0.0.1:8080\"", "where pages and API are served; anything but loopback needs a token first"),
-    ("server.public_url", "", "the address that links point to, where it is not the one above"),
-    ("calendar.time_zone", "\"Asia/Tokyo\"", "business days, schedules and labels; days of use are UTC, as AWS bills them"),
+    (
+        "database.url",
+        "",
+        "a PostgreSQL (14 or newer) to use; without it a private one runs in the data folder",
+    ),
+    (
+        "server.listen",
+        "\"127.0.0.1:8080\"",
+        "where pages and API are served; anything but loopback needs a token first",
+    ),
+    (
+        "server.public_url",
+        "",
+        "the address that links point to, where it is not the one above",
+    ),
+    (
+        "calendar.time_zone",
+        "\"Asia/Tokyo\"",
+        "business days, schedules and labels; days of use are UTC, as AWS bills them",
+    ),
     ("currency.reporting", "\"JPY\"", "currency of chargebacks: JPY or USD"),
-    ("currency.planning_rate", "\"150.00\"", "yen for a dollar until the rates of the invoices are known"),
-    ("currency.rounding", "\"largest_remainder\"", "how yen are made to add up; the only method there is"),
+    (
+        "currency.planning_rate",
+        "\"150.00\"",
+        "yen for a dollar until the rates of the invoices are known",
+    ),
+    (
+        "currency.rounding",
+        "\"largest_remainder\"",
+        "how yen are made to add up; the only method there is",
+    ),
     ("exports.name", "", "what an export is called in reports"),
     ("exports.location", "", "the export's folder"),
-    ("attribution.order", "[\"directory\", \"tag\", \"role_name\", \"session_name\", \"account\"]", "the order in which evidence is asked"),
-    ("attribution.role_patterns", "[\"cowork-{department}-{user}\"]", "role names that name a department and a user"),
+    (
+        "attribution.order",
+        "[\"directory\", \"tag\", \"role_name\", \"session_name\", \"account\"]",
+        "the order in which evidence is asked",
+    ),
+    (
+        "attribution.role_patterns",
+        "[\"cowork-{department}-{user}\"]",
+        "role names that name a department and a user",
+    ),
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +94,10 @@ pub struct ServerConfig {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+        }
     }
 }
 
@@ -74,7 +109,9 @@ pub struct CalendarConfig {
 
 impl Default for CalendarConfig {
     fn default() -> Self {
-        Self { time_zone: "Asia/Tokyo".to_owned() }
+        Self {
+            time_zone: "Asia/Tokyo".to_owned(),
+        }
     }
 }
 
@@ -102,7 +139,11 @@ pub struct CurrencyConfig {
 
 impl Default for CurrencyConfig {
     fn default() -> Self {
-        Self { reporting: ReportingCurrency::Jpy, planning_rate: Decimal::new(15_000, 2), rounding: Rounding::LargestRemainder }
+        Self {
+            reporting: ReportingCurrency::Jpy,
+            planning_rate: Decimal::new(15_000, 2),
+            rounding: Rounding::LargestRemainder,
+        }
     }
 }
 
@@ -131,7 +172,10 @@ impl Default for AttributionConfig {
 
 impl AttributionConfig {
     pub fn settings(&self) -> Result<AttributionSettings, ConfigError> {
-        let value = |name: &str, what: String| ConfigError::Value { name: name.to_owned(), what };
+        let value = |name: &str, what: String| ConfigError::Value {
+            name: name.to_owned(),
+            what,
+        };
         let mut order = Vec::new();
         for text in &self.order {
             let rule = Rule::parse(text).ok_or_else(|| value("attribution.order", format!("'{text}' is no rule")))?;
@@ -140,8 +184,14 @@ impl AttributionConfig {
             }
             order.push(rule);
         }
-        let patterns = self.role_patterns.iter().map(|text| text.parse::<RolePattern>().map_err(|e| value("attribution.role_patterns", e.to_string())));
-        Ok(AttributionSettings { order, role_patterns: patterns.collect::<Result<_, _>>()? })
+        let patterns = self.role_patterns.iter().map(|text| {
+            text.parse::<RolePattern>()
+                .map_err(|e| value("attribution.role_patterns", e.to_string()))
+        });
+        Ok(AttributionSettings {
+            order,
+            role_patterns: patterns.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -155,8 +205,14 @@ impl Config {
         let mut table = match &path {
             None => toml::Table::new(),
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|e| ConfigError::File { path: path.clone(), what: e.to_string() })?;
-                text.parse::<toml::Table>().map_err(|e| ConfigError::File { path: path.clone(), what: e.to_string() })?
+                let text = std::fs::read_to_string(path).map_err(|e| ConfigError::File {
+                    path: path.clone(),
+                    what: e.to_string(),
+                })?;
+                text.parse::<toml::Table>().map_err(|e| ConfigError::File {
+                    path: path.clone(),
+                    what: e.to_string(),
+                })?
             }
         };
         override_by_environment(&mut table, &mut std::env::vars())?;
@@ -165,14 +221,22 @@ impl Config {
 
     fn from_table(table: toml::Table) -> Result<Self, ConfigError> {
         check_known(&table)?;
-        let config: Self = toml::Value::Table(table).try_into().map_err(|e: toml::de::Error| ConfigError::Value {
-            name: "file".to_owned(),
-            what: e.message().to_owned(),
-        })?;
+        let config: Self = toml::Value::Table(table)
+            .try_into()
+            .map_err(|e: toml::de::Error| ConfigError::Value {
+                name: "file".to_owned(),
+                what: e.message().to_owned(),
+            })?;
         let (low, high) = PLANNING_RATE_RANGE;
         if config.currency.planning_rate < Decimal::from(low) || config.currency.planning_rate > Decimal::from(high) {
-            let what = format!("{} yen for a dollar is outside {low} to {high}", config.currency.planning_rate);
-            return Err(ConfigError::Value { name: "currency.planning_rate".to_owned(), what });
+            let what = format!(
+                "{} yen for a dollar is outside {low} to {high}",
+                config.currency.planning_rate
+            );
+            return Err(ConfigError::Value {
+                name: "currency.planning_rate".to_owned(),
+                what,
+            });
         }
         config.attribution.settings()?;
         Ok(config)
@@ -195,13 +259,23 @@ fn default_file() -> Option<PathBuf> {
     let named = std::env::var_os("ANBUN_CONFIG").map(PathBuf::from);
     named.or_else(|| {
         let user = user_folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("anbun/anbun.toml"));
-        [Some(PathBuf::from("anbun.toml")), user].into_iter().flatten().find(|path| path.is_file())
+        [Some(PathBuf::from("anbun.toml")), user]
+            .into_iter()
+            .flatten()
+            .find(|path| path.is_file())
     })
 }
 
 fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
-    let home = || std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE")).map(|home| PathBuf::from(home).join(below_home));
-    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from).or_else(home)
+    let home = || {
+        std::env::var_os("HOME")
+            .or_else(|| std::env::var_os("USERPROFILE"))
+            .map(|home| PathBuf::from(home).join(below_home))
+    };
+    std::env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+        .or_else(home)
 }
 
 /// Where the private database lies unless `--data-dir` says otherwise.  A server never runs as root and cannot pass
@@ -218,8 +292,13 @@ pub fn default_data_folder() -> PathBuf {
 fn check_known(table: &toml::Table) -> Result<(), ConfigError> {
     let known = |name: &str| KNOWN_SETTINGS.iter().any(|(known, ..)| *known == name);
     let unknown = |name: String| {
-        let nearest = KNOWN_SETTINGS.iter().map(|(known, ..)| *known).max_by(|a, b| strsim::jaro(a, &name).total_cmp(&strsim::jaro(b, &name)));
-        let suggestion = nearest.filter(|known| strsim::jaro(known, &name) > 0.8).map(str::to_owned);
+        let nearest = KNOWN_SETTINGS
+            .iter()
+            .map(|(known, ..)| *known)
+            .max_by(|a, b| strsim::jaro(a, &name).total_cmp(&strsim::jaro(b, &name)));
+        let suggestion = nearest
+            .filter(|known| strsim::jaro(known, &name) > 0.8)
+            .map(str::to_owned);
         ConfigError::UnknownKey { name, suggestion }
     };
     for (section, value) in table {
@@ -228,7 +307,10 @@ fn check_known(table: &toml::Table) -> Result<(), ConfigError> {
             toml::Value::Array(items) => items.iter().filter_map(toml::Value::as_table).collect(),
             _ => return Err(unknown(section.clone())),
         };
-        if !KNOWN_SETTINGS.iter().any(|(known, ..)| known.split('.').next() == Some(section)) {
+        if !KNOWN_SETTINGS
+            .iter()
+            .any(|(known, ..)| known.split('.').next() == Some(section))
+        {
             return Err(unknown(section.clone()));
         }
         for key in tables.into_iter().flat_map(toml::Table::keys) {
@@ -241,12 +323,18 @@ fn check_known(table: &toml::Table) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn override_by_environment(table: &mut toml::Table, variables: &mut dyn Iterator<Item = (String, String)>) -> Result<(), ConfigError> {
+fn override_by_environment(
+    table: &mut toml::Table,
+    variables: &mut dyn Iterator<Item = (String, String)>,
+) -> Result<(), ConfigError> {
     let mut overrides: Vec<(String, String)> = variables.filter(|(name, _)| name.starts_with("ANBUN__")).collect();
     overrides.sort();
     for (variable, value) in overrides {
         let name = variable.trim_start_matches("ANBUN__").to_lowercase();
-        let refuse = |what: String| ConfigError::Value { name: variable.clone(), what };
+        let refuse = |what: String| ConfigError::Value {
+            name: variable.clone(),
+            what,
+        };
         let (name, value) = match name.strip_suffix("_file") {
             Some(name) => {
                 let text = std::fs::read_to_string(&value).map_err(|e| refuse(format!("{value}: {e}")))?;
@@ -254,11 +342,21 @@ fn override_by_environment(table: &mut toml::Table, variables: &mut dyn Iterator
             }
             None => (name, value),
         };
-        let (section, key) = name.split_once("__").ok_or_else(|| refuse("write it as ANBUN__SECTION__KEY".to_owned()))?;
-        let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        let section = section.as_table_mut().ok_or_else(|| refuse("a list cannot be set by the environment".to_owned()))?;
+        let (section, key) = name
+            .split_once("__")
+            .ok_or_else(|| refuse("write it as ANBUN__SECTION__KEY".to_owned()))?;
+        let section = table
+            .entry(section)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        let section = section
+            .as_table_mut()
+            .ok_or_else(|| refuse("a list cannot be set by the environment".to_owned()))?;
         // A list is written as TOML; everything else is text, which is what the settings' types read.
-        let value = match format!("v = {value}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("v")) {
+        let value = match format!("v = {value}")
+            .parse::<toml::Table>()
+            .ok()
+            .and_then(|mut t| t.remove("v"))
+        {
             Some(list @ toml::Value::Array(_)) => list,
             _ => toml::Value::String(value),
         };
@@ -280,16 +378,28 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_with_the_nearest() {
-        assert_eq!(load("[server]\nlisten_on = 'x'", &[]).err().as_deref(), Some("unknown setting 'server.listen_on'; did you mean 'server.listen'?"));
+        assert_eq!(
+            load("[server]\nlisten_on = 'x'", &[]).err().as_deref(),
+            Some("unknown setting 'server.listen_on'; did you mean 'server.listen'?")
+        );
         assert!(load("[slak]\ntoken = 'x'", &[]).is_err_and(|e| e.starts_with("unknown setting 'slak'")));
         assert!(load("planning_rate = 1", &[]).is_err());
     }
 
     #[test]
     fn the_environment_overrides_the_file() {
-        let config = load("[currency]\nplanning_rate = '140'", &[("ANBUN__CURRENCY__PLANNING_RATE", "155.5"), ("ANBUN__SERVER__LISTEN", "127.0.0.1:9")]);
+        let config = load(
+            "[currency]\nplanning_rate = '140'",
+            &[
+                ("ANBUN__CURRENCY__PLANNING_RATE", "155.5"),
+                ("ANBUN__SERVER__LISTEN", "127.0.0.1:9"),
+            ],
+        );
         let config = config.unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!((config.currency.planning_rate, config.server.listen.port()), (Decimal::new(1555, 1), 9));
+        assert_eq!(
+            (config.currency.planning_rate, config.server.listen.port()),
+            (Decimal::new(1555, 1), 9)
+        );
         assert!(load("", &[("ANBUN__SERVER__LISTN", "x")]).is_err_and(|e| e.contains("server.listen")));
     }
 
@@ -300,14 +410,18 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown() {
-        let config = load("[database]\nurl = 'postgres://anbun:secret@db/anbun'", &[]).unwrap_or_else(|e| panic!("{e}"));
+        let config =
+            load("[database]\nurl = 'postgres://anbun:secret@db/anbun'", &[]).unwrap_or_else(|e| panic!("{e}"));
         assert!(!config.shown().contains("secret") && config.shown().contains("@db/anbun"));
     }
 
     #[test]
     fn wrong_patterns_are_refused() {
         for pattern in ["cowork-{department}{user}", "cowork-{user}", "{department}-{user}-{x}"] {
-            assert!(load(&format!("[attribution]\nrole_patterns = ['{pattern}']"), &[]).is_err(), "{pattern}");
+            assert!(
+                load(&format!("[attribution]\nrole_patterns = ['{pattern}']"), &[]).is_err(),
+                "{pattern}"
+            );
         }
     }
 }

@@ -3,10 +3,10 @@
 //! Direction of imports, inside out: `domain` <- `sources`, `store` <- `jobs` <- `cli`, and `domain`, `store` <- `http`
 //! <- `api`, `web` <- `cli`.  See docs/ARCHITECTURE.md.
 
-pub mod clock;
-pub mod config;
 pub mod api;
 pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod http;
 pub mod jobs;

@@ -26,7 +26,9 @@ pub struct SampleSize {
 
 impl SampleSize {
     pub fn periods(self) -> Vec<BillingPeriod> {
-        std::iter::successors(Some(self.first), |period| Some(period.next())).take(self.months as usize).collect()
+        std::iter::successors(Some(self.first), |period| Some(period.next()))
+            .take(self.months as usize)
+            .collect()
     }
 }
 
@@ -44,7 +46,10 @@ pub struct WrittenSample {
 pub fn write_sample(folder: &Path, size: SampleSize, progress: &dyn Fn(String)) -> anyhow::Result<WrittenSample> {
     let company = Company::new(size);
     company.write(&folder.join("directory"))?;
-    let mut written = WrittenSample { lines: 0, sums: SampleSums::new() };
+    let mut written = WrittenSample {
+        lines: 0,
+        sums: SampleSums::new(),
+    };
     for (number, period) in size.periods().into_iter().enumerate() {
         let lines = usage::month(&company, size, number, period);
         for line in lines.iter().filter(|line| line.is_bedrock) {

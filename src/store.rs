@@ -23,7 +23,9 @@ pub enum StoreError {
     PrivateServer(#[from] PrivateServerError),
     #[error("the database at {place} cannot be reached: {source}; check [database] url and that the server runs")]
     Unreachable { place: String, source: sqlx::Error },
-    #[error("the database has migration {0}, which this anbun does not know: it belongs to a newer version; install that version")]
+    #[error(
+        "the database has migration {0}, which this anbun does not know: it belongs to a newer version; install that version"
+    )]
     NewerSchema(i64),
     #[error("the database lacks {0} migrations; run 'anbun migrate'")]
     OlderSchema(usize),
@@ -31,10 +33,20 @@ pub enum StoreError {
     OldServer(String),
     #[error("the migrations failed: {0}")]
     Migration(sqlx::migrate::MigrateError),
-    #[error("payer {payer} of {period} is counted from export '{other}' already; counting it twice would double its cost, so nothing was loaded. If this export is to replace that one, remove that one first with 'anbun ingest forget {other} --period {period}'")]
-    PayerCountedTwice { payer: String, period: String, other: String },
+    #[error(
+        "payer {payer} of {period} is counted from export '{other}' already; counting it twice would double its cost, so nothing was loaded. If this export is to replace that one, remove that one first with 'anbun ingest forget {other} --period {period}'"
+    )]
+    PayerCountedTwice {
+        payer: String,
+        period: String,
+        other: String,
+    },
     #[error("what was written does not equal what was read ({what}: {written} instead of {read}); nothing was changed")]
-    WrittenDiffers { what: &'static str, written: String, read: String },
+    WrittenDiffers {
+        what: &'static str,
+        written: String,
+        read: String,
+    },
     #[error("the disk of the database is full; nothing was changed. Free some space and run the command again")]
     DiskFull,
     #[error("an amount is too large to be stored exactly")]

@@ -84,8 +84,13 @@ pub struct ChargebackQuery {
 
 impl ChargebackQuery {
     pub fn group_by(&self) -> Result<GroupBy, ApiError> {
-        let Some(text) = &self.by else { return Ok(GroupBy::Department) };
-        GroupBy::parse(text).ok_or_else(|| ApiError::BadParameter { pointer: "by", detail: format!("'{text}' is none of department, person, project") })
+        let Some(text) = &self.by else {
+            return Ok(GroupBy::Department);
+        };
+        GroupBy::parse(text).ok_or_else(|| ApiError::BadParameter {
+            pointer: "by",
+            detail: format!("'{text}' is none of department, person, project"),
+        })
     }
 
     pub fn reporting(&self, config: &Config) -> Result<Reporting, ApiError> {
@@ -93,7 +98,10 @@ impl ChargebackQuery {
         match (self.currency.as_deref(), config.currency.reporting) {
             (Some("JPY"), _) | (None, ReportingCurrency::Jpy) => Ok(yen),
             (Some("USD"), _) | (None, ReportingCurrency::Usd) => Ok(Reporting::Usd),
-            (Some(text), _) => Err(ApiError::BadParameter { pointer: "currency", detail: format!("'{text}' is none of JPY, USD") }),
+            (Some(text), _) => Err(ApiError::BadParameter {
+                pointer: "currency",
+                detail: format!("'{text}' is none of JPY, USD"),
+            }),
         }
     }
 }
@@ -122,13 +130,24 @@ pub async fn get_chargeback(
     let by = query.group_by()?;
     let reporting = query.reporting(&state.config)?;
     let mut connection = state.database.pool.acquire().await?;
-    authorize_view(&mut connection, &actor, by, &format!("chargeback {period} by {}", by.as_str()), &state).await?;
+    authorize_view(
+        &mut connection,
+        &actor,
+        by,
+        &format!("chargeback {period} by {}", by.as_str()),
+        &state,
+    )
+    .await?;
     let view = read(&mut connection, period, by, reporting).await?;
     Ok(Json(view.ok_or_else(|| not_loaded(period))?))
 }
 
 pub fn parse_period(text: &str) -> Result<BillingPeriod, ApiError> {
-    text.parse().map_err(|e: crate::domain::period::PeriodError| ApiError::BadParameter { pointer: "period", detail: e.to_string() })
+    text.parse()
+        .map_err(|e: crate::domain::period::PeriodError| ApiError::BadParameter {
+            pointer: "period",
+            detail: e.to_string(),
+        })
 }
 
 pub fn not_loaded(period: BillingPeriod) -> ApiError {
@@ -136,7 +155,13 @@ pub fn not_loaded(period: BillingPeriod) -> ApiError {
 }
 
 /// Checks the actor, and notes it where the view shows single people.
-pub async fn authorize_view(connection: &mut PgConnection, actor: &Actor, by: GroupBy, question: &str, state: &AppState) -> Result<(), ApiError> {
+pub async fn authorize_view(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    by: GroupBy,
+    question: &str,
+    state: &AppState,
+) -> Result<(), ApiError> {
     authorize(actor, Action::ReadChargeback)?;
     if by == GroupBy::Person {
         authorize(actor, Action::ReadPeople)?;
@@ -147,18 +172,40 @@ pub async fn authorize_view(connection: &mut PgConnection, actor: &Actor, by: Gr
 
 /// Reads a month; `None` where nothing of it is loaded.  All of it is from one moment: a load that ends meanwhile is
 /// seen whole or not at all.
-pub async fn read(connection: &mut PgConnection, period: BillingPeriod, by: GroupBy, reporting: Reporting) -> StoreResult<Option<ChargebackView>> {
-    let mut moment = sqlx::Connection::begin_with(connection, "begin transaction isolation level repeatable read, read only").await?;
-    let Some(loaded) = chargeback::list_periods(&mut moment).await?.into_iter().find(|loaded| loaded.period == period) else {
+pub async fn read(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    by: GroupBy,
+    reporting: Reporting,
+) -> StoreResult<Option<ChargebackView>> {
+    let mut moment = sqlx::Connection::begin_with(
+        connection,
+        "begin transaction isolation level repeatable read, read only",
+    )
+    .await?;
+    let Some(loaded) = chargeback::list_periods(&mut moment)
+        .await?
+        .into_iter()
+        .find(|loaded| loaded.period == period)
+    else {
         return Ok(None);
     };
     let sums = chargeback::sum_departments(&mut moment, period).await?;
-    let leaves = if by == GroupBy::Department { Vec::new() } else { chargeback::sum_leaves(&mut moment, period).await? };
+    let leaves = if by == GroupBy::Department {
+        Vec::new()
+    } else {
+        chargeback::sum_leaves(&mut moment, period).await?
+    };
     let names = names_of(&mut moment, period, by).await?;
     let mut findings = period_findings(&mut moment, period, period.next()).await?;
     moment.commit().await?;
     let month = Chargeback::build(period, &sums, &leaves, by, reporting).map_err(|_| StoreError::TooLarge)?;
-    findings.extend(month.unconverted.iter().map(|(currency, amount)| no_rate(period, currency, *amount)));
+    findings.extend(
+        month
+            .unconverted
+            .iter()
+            .map(|(currency, amount)| no_rate(period, currency, *amount)),
+    );
     let money = |amount| MoneyView::new(amount, month.currency);
     let rows = month.rows.iter().map(|row| {
         let name = row.code.as_ref().and_then(|code| names.get(code));
@@ -184,7 +231,10 @@ pub async fn read(connection: &mut PgConnection, period: BillingPeriod, by: Grou
         }
     });
     let kept = |usage: bool| -> Vec<KeptView> {
-        let of_kind = month.kept.iter().filter(|kept| (kept.class == ChargeClass::Usage) == usage);
+        let of_kind = month
+            .kept
+            .iter()
+            .filter(|kept| (kept.class == ChargeClass::Usage) == usage);
         let view = of_kind.map(|kept| KeptView {
             class: kept.class.as_str(),
             label: kept.label.clone(),
@@ -199,12 +249,22 @@ pub async fn read(connection: &mut PgConnection, period: BillingPeriod, by: Grou
         period: period.to_string(),
         by: by.as_str(),
         currency: month.currency,
-        footing: Footing { basis: "bill", state: "open", data_as_of: Some(loaded.data_as_of), rates: rates(reporting), findings },
+        footing: Footing {
+            basis: "bill",
+            state: "open",
+            data_as_of: Some(loaded.data_as_of),
+            rates: rates(reporting),
+            findings,
+        },
         rows: rows.collect(),
         unattributed: kept(true),
         kept_visible: kept(false),
         total: money(month.total),
-        unconverted: month.unconverted.iter().map(|(currency, amount)| MoneyView::new(*amount, currency)).collect(),
+        unconverted: month
+            .unconverted
+            .iter()
+            .map(|(currency, amount)| MoneyView::new(*amount, currency))
+            .collect(),
     }))
 }
 
@@ -212,17 +272,39 @@ type NamesByCode = std::collections::HashMap<String, (String, Option<String>)>;
 
 async fn names_of(connection: &mut PgConnection, period: BillingPeriod, by: GroupBy) -> StoreResult<NamesByCode> {
     Ok(match by {
-        GroupBy::Department => chargeback::list_department_names(connection, period).await?.into_iter().map(|(code, name, ja)| (code, (name, Some(ja).filter(|ja| !ja.is_empty())))).collect(),
-        GroupBy::Person => chargeback::list_person_names(connection, period).await?.into_iter().map(|(code, name)| (code, (name, None))).collect(),
-        GroupBy::Project => chargeback::list_project_names(connection, period).await?.into_iter().map(|(code, name)| (code, (name, None))).collect(),
+        GroupBy::Department => chargeback::list_department_names(connection, period)
+            .await?
+            .into_iter()
+            .map(|(code, name, ja)| (code, (name, Some(ja).filter(|ja| !ja.is_empty()))))
+            .collect(),
+        GroupBy::Person => chargeback::list_person_names(connection, period)
+            .await?
+            .into_iter()
+            .map(|(code, name)| (code, (name, None)))
+            .collect(),
+        GroupBy::Project => chargeback::list_project_names(connection, period)
+            .await?
+            .into_iter()
+            .map(|(code, name)| (code, (name, None)))
+            .collect(),
     })
 }
 
 /// Findings of the loaded deliveries of some months, and of months whose charges an older directory decided.
-pub async fn period_findings(connection: &mut PgConnection, from: BillingPeriod, to: BillingPeriod) -> StoreResult<Vec<FindingView>> {
-    let mut findings: Vec<FindingView> = status::list_findings(connection, from, to).await?.into_iter().map(FindingView::from).collect();
+pub async fn period_findings(
+    connection: &mut PgConnection,
+    from: BillingPeriod,
+    to: BillingPeriod,
+) -> StoreResult<Vec<FindingView>> {
+    let mut findings: Vec<FindingView> = status::list_findings(connection, from, to)
+        .await?
+        .into_iter()
+        .map(FindingView::from)
+        .collect();
     let deliveries = status::list_deliveries(connection).await?;
-    let older = deliveries.into_iter().filter(|d| d.directory_is_older && d.period >= from && d.period < to);
+    let older = deliveries
+        .into_iter()
+        .filter(|d| d.directory_is_older && d.period >= from && d.period < to);
     findings.extend(older.map(|delivery| FindingView {
         code: "directory_is_newer".to_owned(),
         severity: "warning",

@@ -88,19 +88,34 @@ pub struct Question {
 pub fn parse_dimension(pointer: &'static str, text: &str) -> Result<Dimension, ApiError> {
     Dimension::parse(text.trim()).ok_or_else(|| {
         let known: Vec<&str> = Dimension::ALL.iter().map(|d| d.as_str()).collect();
-        ApiError::BadParameter { pointer, detail: format!("'{text}' is none of {}", known.join(", ")) }
+        ApiError::BadParameter {
+            pointer,
+            detail: format!("'{text}' is none of {}", known.join(", ")),
+        }
     })
 }
 
 /// Reads `dimension=value`.
 pub fn parse_filter(text: &str) -> Result<(Dimension, Option<String>), ApiError> {
-    let (name, value) = text.split_once('=').ok_or_else(|| ApiError::BadParameter { pointer: "where", detail: format!("'{text}' is not DIMENSION=VALUE") })?;
-    Ok((parse_dimension("where", name)?, Some(value.to_owned()).filter(|value| !value.is_empty())))
+    let (name, value) = text.split_once('=').ok_or_else(|| ApiError::BadParameter {
+        pointer: "where",
+        detail: format!("'{text}' is not DIMENSION=VALUE"),
+    })?;
+    Ok((
+        parse_dimension("where", name)?,
+        Some(value.to_owned()).filter(|value| !value.is_empty()),
+    ))
 }
 
 pub fn parse_day(pointer: &'static str, text: &str) -> Result<NaiveDate, ApiError> {
-    let day = text.parse().ok().filter(|day: &NaiveDate| text.len() == 10 && (2006..=2199).contains(&day.year()));
-    day.ok_or_else(|| ApiError::BadParameter { pointer, detail: format!("'{text}' is no day; write it as YYYY-MM-DD") })
+    let day = text
+        .parse()
+        .ok()
+        .filter(|day: &NaiveDate| text.len() == 10 && (2006..=2199).contains(&day.year()));
+    day.ok_or_else(|| ApiError::BadParameter {
+        pointer,
+        detail: format!("'{text}' is no day; write it as YYYY-MM-DD"),
+    })
 }
 
 impl Question {
@@ -112,7 +127,10 @@ impl Question {
     }
 
     fn is_personal(&self) -> bool {
-        self.by.iter().chain(self.filters.iter().map(|(d, _)| d)).any(|d| d.is_personal())
+        self.by
+            .iter()
+            .chain(self.filters.iter().map(|(d, _)| d))
+            .any(|d| d.is_personal())
     }
 }
 
@@ -129,15 +147,32 @@ impl TryFrom<CostsQuery> for Question {
             None => {}
             Some("day") => question.by.push(Dimension::Day),
             Some("month") => question.by.push(Dimension::Month),
-            Some(text) => return Err(ApiError::BadParameter { pointer: "granularity", detail: format!("'{text}' is none of day, month") }),
+            Some(text) => {
+                return Err(ApiError::BadParameter {
+                    pointer: "granularity",
+                    detail: format!("'{text}' is none of day, month"),
+                });
+            }
         }
-        for text in query.group_by.as_deref().unwrap_or("").split(',').filter(|text| !text.trim().is_empty()) {
+        for text in query
+            .group_by
+            .as_deref()
+            .unwrap_or("")
+            .split(',')
+            .filter(|text| !text.trim().is_empty())
+        {
             let dimension = parse_dimension("group_by", text)?;
             if !question.by.contains(&dimension) {
                 question.by.push(dimension);
             }
         }
-        for text in query.filter.as_deref().unwrap_or("").split(';').filter(|text| !text.trim().is_empty()) {
+        for text in query
+            .filter
+            .as_deref()
+            .unwrap_or("")
+            .split(';')
+            .filter(|text| !text.trim().is_empty())
+        {
             let (dimension, value) = parse_filter(text)?;
             question.add_filter(dimension, value);
         }
@@ -166,31 +201,63 @@ pub async fn get_costs(
 ) -> Result<Json<CostsView>, ApiError> {
     let question = Question::try_from(query)?;
     let mut connection = state.database.pool.acquire().await?;
-    Ok(Json(answer(&mut connection, &question, &actor, state.clock.now()).await?))
+    Ok(Json(
+        answer(&mut connection, &question, &actor, state.clock.now()).await?,
+    ))
 }
 
 /// Checks the actor and reads a slice.
-pub async fn answer(connection: &mut PgConnection, question: &Question, actor: &Actor, now: chrono::DateTime<chrono::Utc>) -> Result<CostsView, ApiError> {
+pub async fn answer(
+    connection: &mut PgConnection,
+    question: &Question,
+    actor: &Actor,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<CostsView, ApiError> {
     authorize(actor, Action::ReadChargeback)?;
     if question.is_personal() {
         authorize(actor, Action::ReadPeople)?;
         tokens::note_personal_data_read(connection, actor, &format!("costs {question:?}"), now).await?;
     }
     if question.by.len() > DIMENSIONS_MAX {
-        return Err(ApiError::BadParameter { pointer: "group_by", detail: format!("more than {DIMENSIONS_MAX} dimensions") });
+        return Err(ApiError::BadParameter {
+            pointer: "group_by",
+            detail: format!("more than {DIMENSIONS_MAX} dimensions"),
+        });
     }
     let loaded = chargeback::list_periods(connection).await?;
-    let newest = loaded.first().ok_or_else(|| ApiError::NotFound("nothing is loaded".to_owned()))?;
-    let from = question.from.unwrap_or_else(|| question.to.and_then(|to| to.pred_opt()).map_or(newest.period, BillingPeriod::of).first_day());
-    let to = question.to.unwrap_or_else(|| BillingPeriod::of(from).next().first_day());
+    let newest = loaded
+        .first()
+        .ok_or_else(|| ApiError::NotFound("nothing is loaded".to_owned()))?;
+    let from = question.from.unwrap_or_else(|| {
+        question
+            .to
+            .and_then(|to| to.pred_opt())
+            .map_or(newest.period, BillingPeriod::of)
+            .first_day()
+    });
+    let to = question
+        .to
+        .unwrap_or_else(|| BillingPeriod::of(from).next().first_day());
     if to <= from {
-        return Err(ApiError::BadParameter { pointer: "to", detail: format!("{to} is not after {from}; it is the day after the last") });
+        return Err(ApiError::BadParameter {
+            pointer: "to",
+            detail: format!("{to} is not after {from}; it is the day after the last"),
+        });
     }
     let limit = i64::try_from(ROWS_MAX).unwrap_or(i64::MAX) + 1;
-    let slice = Slice { from, to, by: question.by.clone(), filters: question.filters.clone(), limit };
+    let slice = Slice {
+        from,
+        to,
+        by: question.by.clone(),
+        filters: question.filters.clone(),
+        limit,
+    };
     let rows = sum_costs(connection, &slice).await?;
     if rows.len() > ROWS_MAX {
-        return Err(ApiError::BadParameter { pointer: "group_by", detail: format!("the answer has more than {ROWS_MAX} rows; ask for fewer dimensions or days") });
+        return Err(ApiError::BadParameter {
+            pointer: "group_by",
+            detail: format!("the answer has more than {ROWS_MAX} rows; ask for fewer dimensions or days"),
+        });
     }
     let months = BillingPeriod::of(from)..=BillingPeriod::of(to.pred_opt().unwrap_or(to));
     let mut findings = period_findings(connection, *months.start(), months.end().next()).await?;
@@ -210,15 +277,29 @@ pub async fn answer(connection: &mut PgConnection, question: &Question, actor: &
         }
         month = month.next();
     }
-    let data_as_of = loaded.iter().filter(|l| months.contains(&l.period)).map(|l| l.data_as_of).min();
+    let data_as_of = loaded
+        .iter()
+        .filter(|l| months.contains(&l.period))
+        .map(|l| l.data_as_of)
+        .min();
     Ok(view(&question.by, &rows, findings, data_as_of))
 }
 
-fn view(by: &[Dimension], rows: &[CostRow], findings: Vec<FindingView>, data_as_of: Option<chrono::DateTime<chrono::Utc>>) -> CostsView {
+fn view(
+    by: &[Dimension],
+    rows: &[CostRow],
+    findings: Vec<FindingView>,
+    data_as_of: Option<chrono::DateTime<chrono::Utc>>,
+) -> CostsView {
     let mut sums: BTreeMap<&str, (Amount, Amount, i128, i64)> = BTreeMap::new();
     for row in rows {
         let sum = sums.entry(&row.currency).or_default();
-        *sum = (sum.0 + row.cost, sum.1 + row.net_cost, sum.2 + i128::from(row.tokens), sum.3 + row.lines);
+        *sum = (
+            sum.0 + row.cost,
+            sum.1 + row.net_cost,
+            sum.2 + i128::from(row.tokens),
+            sum.3 + row.lines,
+        );
     }
     let totals: Vec<CostTotalView> = sums
         .into_iter()
@@ -230,12 +311,29 @@ fn view(by: &[Dimension], rows: &[CostRow], findings: Vec<FindingView>, data_as_
         })
         .collect();
     let data = rows.iter().map(|row| CostView {
-        dimensions: by.iter().zip(&row.values).map(|(d, value)| (d.to_string(), value.clone().map_or(Value::Null, Value::String))).collect(),
+        dimensions: by
+            .iter()
+            .zip(&row.values)
+            .map(|(d, value)| (d.to_string(), value.clone().map_or(Value::Null, Value::String)))
+            .collect(),
         cost: MoneyView::new(row.cost, &row.currency),
         net_cost: MoneyView::new(row.net_cost, &row.currency),
         tokens: row.tokens.to_string(),
         lines: row.lines,
     });
-    let total = if totals.len() == 1 { totals.first().cloned() } else { None };
-    CostsView { data: data.collect(), total, totals, basis: "bill", state: "open", data_as_of, rates: Vec::new(), findings }
+    let total = if totals.len() == 1 {
+        totals.first().cloned()
+    } else {
+        None
+    };
+    CostsView {
+        data: data.collect(),
+        total,
+        totals,
+        basis: "bill",
+        state: "open",
+        data_as_of,
+        rates: Vec::new(),
+        findings,
+    }
 }

@@ -45,7 +45,11 @@ pub async fn read(connection: &mut PgConnection) -> StoreResult<DeliveriesView> 
         let own: Vec<_> = findings.into_iter().filter(|f| f.source == delivery.source).collect();
         let count = |severity| own.iter().filter(|f| f.severity == severity).count();
         data.push(DeliveryView {
-            gaps: own.iter().filter(|f| f.code == "day_missing").map(|f| f.subject.clone()).collect(),
+            gaps: own
+                .iter()
+                .filter(|f| f.code == "day_missing")
+                .map(|f| f.subject.clone())
+                .collect(),
             errors: count(crate::domain::finding::Severity::Error),
             warnings: count(crate::domain::finding::Severity::Warning),
             source: delivery.source,
@@ -70,7 +74,10 @@ pub async fn read(connection: &mut PgConnection) -> StoreResult<DeliveriesView> 
     tag = "operations",
     responses((status = 200, body = DeliveriesView), (status = 401, body = Problem, content_type = "application/problem+json"))
 )]
-pub async fn list_deliveries(State(state): State<AppState>, Extension(actor): Extension<Actor>) -> Result<Json<DeliveriesView>, ApiError> {
+pub async fn list_deliveries(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Json<DeliveriesView>, ApiError> {
     authorize(&actor, Action::ReadOperations)?;
     let mut connection = state.database.pool.acquire().await?;
     Ok(Json(read(&mut connection).await?))

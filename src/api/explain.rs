@@ -57,7 +57,13 @@ pub struct EvidenceView {
 }
 
 /// Explains a principal by the directory as it is now.
-pub async fn principal(connection: &mut PgConnection, arn: &str, tags: &EvidenceTags, on: NaiveDate, settings: &AttributionSettings) -> StoreResult<PrincipalExplanationView> {
+pub async fn principal(
+    connection: &mut PgConnection,
+    arn: &str,
+    tags: &EvidenceTags,
+    on: NaiveDate,
+    settings: &AttributionSettings,
+) -> StoreResult<PrincipalExplanationView> {
     let directory = directory::get_directory(connection).await?;
     let Explanation { attribution, tried } = explain(Some(arn), tags, &directory.on(on), settings);
     let parts = Principal::parse(arn).map(|p| PrincipalPartsView {
@@ -121,14 +127,28 @@ pub async fn explain_principal(
     Query(query): Query<ExplainPrincipalQuery>,
 ) -> Result<Json<PrincipalExplanationView>, ApiError> {
     authorize(&actor, Action::ReadPeople)?;
-    let on = query.on.as_deref().map_or_else(|| Ok(state.clock.now().date_naive()), |text| parse_day("on", text))?;
+    let on = query
+        .on
+        .as_deref()
+        .map_or_else(|| Ok(state.clock.now().date_naive()), |text| parse_day("on", text))?;
     let mut tags = EvidenceTags::new();
-    for pair in query.tags.as_deref().unwrap_or("").split(';').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').ok_or_else(|| ApiError::BadParameter { pointer: "tags", detail: format!("'{pair}' is not KEY=VALUE") })?;
+    for pair in query
+        .tags
+        .as_deref()
+        .unwrap_or("")
+        .split(';')
+        .filter(|pair| !pair.is_empty())
+    {
+        let (key, value) = pair.split_once('=').ok_or_else(|| ApiError::BadParameter {
+            pointer: "tags",
+            detail: format!("'{pair}' is not KEY=VALUE"),
+        })?;
         tags.insert(key.to_owned(), value.to_owned());
     }
     let mut connection = state.database.pool.acquire().await?;
-    Ok(Json(principal(&mut connection, &query.arn, &tags, on, &state.attribution).await?))
+    Ok(Json(
+        principal(&mut connection, &query.arn, &tags, on, &state.attribution).await?,
+    ))
 }
 
 /// How a usage type is read.

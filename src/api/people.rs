@@ -63,10 +63,18 @@ pub async fn get_person_usage(
     let period = parse_period(&query.period)?;
     authorize(&actor, Action::ReadPeople)?;
     let mut connection = state.database.pool.acquire().await?;
-    tokens::note_personal_data_read(&mut connection, &actor, &format!("usage of {person_id} in {period}"), state.clock.now()).await?;
+    tokens::note_personal_data_read(
+        &mut connection,
+        &actor,
+        &format!("usage of {person_id} in {period}"),
+        state.clock.now(),
+    )
+    .await?;
     let rows = chargeback::sum_person_models(&mut connection, &person_id, period).await?;
     if rows.is_empty() {
-        return Err(ApiError::NotFound(format!("no use of '{person_id}' in {period} is loaded")));
+        return Err(ApiError::NotFound(format!(
+            "no use of '{person_id}' in {period} is loaded"
+        )));
     }
     let data = rows.into_iter().map(|row| PersonModelView {
         department: row.department,
@@ -75,5 +83,11 @@ pub async fn get_person_usage(
         tokens: row.tokens.to_string(),
         lines: row.lines,
     });
-    Ok(Json(PersonUsageView { person: person_id, period: period.to_string(), basis: "bill", state: "open", data: data.collect() }))
+    Ok(Json(PersonUsageView {
+        person: person_id,
+        period: period.to_string(),
+        basis: "bill",
+        state: "open",
+        data: data.collect(),
+    }))
 }

@@ -74,23 +74,43 @@ pub async fn list_principals(
 ) -> Result<Json<PrincipalsView>, ApiError> {
     let wanted = query.state.as_deref();
     if let Some(text) = wanted.filter(|text| AttributionState::parse(text).is_none()) {
-        return Err(ApiError::BadParameter { pointer: "state", detail: format!("'{text}' is none of attributed, quarantined, unattributed") });
+        return Err(ApiError::BadParameter {
+            pointer: "state",
+            detail: format!("'{text}' is none of attributed, quarantined, unattributed"),
+        });
     }
     let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(ApiError::BadParameter { pointer: "limit", detail: format!("it is not between 1 and {LIMIT_MAX}") });
+        return Err(ApiError::BadParameter {
+            pointer: "limit",
+            detail: format!("it is not between 1 and {LIMIT_MAX}"),
+        });
     }
     let cursor = query.cursor.as_deref().map(|text| text.parse::<u32>().map(i64::from));
-    let offset = cursor.transpose().map_err(|_| ApiError::BadParameter { pointer: "cursor", detail: "it is not from a next_cursor".to_owned() })?.unwrap_or(0);
+    let offset = cursor
+        .transpose()
+        .map_err(|_| ApiError::BadParameter {
+            pointer: "cursor",
+            detail: "it is not from a next_cursor".to_owned(),
+        })?
+        .unwrap_or(0);
     let period = query.period.as_deref().map(parse_period).transpose()?;
     authorize(&actor, Action::ReadPeople)?;
     let mut connection = state.database.pool.acquire().await?;
     let loaded = chargeback::list_periods(&mut connection).await?;
-    let period = period.or_else(|| loaded.first().map(|l| l.period)).ok_or_else(|| ApiError::NotFound("nothing is loaded".to_owned()))?;
+    let period = period
+        .or_else(|| loaded.first().map(|l| l.period))
+        .ok_or_else(|| ApiError::NotFound("nothing is loaded".to_owned()))?;
     if !loaded.iter().any(|l| l.period == period) {
         return Err(not_loaded(period));
     }
-    tokens::note_personal_data_read(&mut connection, &actor, &format!("principals of {period}"), state.clock.now()).await?;
+    tokens::note_personal_data_read(
+        &mut connection,
+        &actor,
+        &format!("principals of {period}"),
+        state.clock.now(),
+    )
+    .await?;
     let mut rows = principals::list_principals(&mut connection, period, wanted, limit + 1, offset).await?;
     let has_more = i64::try_from(rows.len()).is_ok_and(|found| found > limit);
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -105,5 +125,11 @@ pub async fn list_principals(
         lines: row.lines,
     });
     let next_cursor = has_more.then(|| (offset + limit).to_string());
-    Ok(Json(PrincipalsView { period: period.to_string(), basis: "bill", state: "open", data: data.collect(), next_cursor }))
+    Ok(Json(PrincipalsView {
+        period: period.to_string(),
+        basis: "bill",
+        state: "open",
+        data: data.collect(),
+        next_cursor,
+    }))
 }

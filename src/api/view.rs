@@ -20,7 +20,10 @@ pub struct MoneyView {
 
 impl MoneyView {
     pub fn new(amount: Amount, currency: &str) -> Self {
-        Self { amount: amount.to_string(), currency: currency.to_owned() }
+        Self {
+            amount: amount.to_string(),
+            currency: currency.to_owned(),
+        }
     }
 }
 
@@ -68,7 +71,10 @@ pub struct FindingView {
 
 impl From<StoredFinding> for FindingView {
     fn from(finding: StoredFinding) -> Self {
-        let amount = finding.amount.zip(finding.currency).map(|(amount, currency)| MoneyView::new(amount, &currency));
+        let amount = finding
+            .amount
+            .zip(finding.currency)
+            .map(|(amount, currency)| MoneyView::new(amount, &currency));
         Self {
             code: finding.code,
             severity: finding.severity.as_str(),

@@ -2,8 +2,8 @@
 
 use clap::{Subcommand, ValueEnum};
 
-use super::output::{self, Table, grouped};
 use super::CommandContext;
+use super::output::{self, Table, grouped};
 use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, not_loaded};
 use crate::domain::actor::{Action, authorize};
 use crate::domain::chargeback::GroupBy;
@@ -44,7 +44,9 @@ pub async fn run(context: &CommandContext, command: ChargebackCommand) -> anyhow
     let reporting = ChargebackQuery { by: None, currency }.reporting(&context.config)?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
-    let view = chargeback::read(&mut connection, period, by, reporting).await?.ok_or_else(|| not_loaded(period))?;
+    let view = chargeback::read(&mut connection, period, by, reporting)
+        .await?
+        .ok_or_else(|| not_loaded(period))?;
     print(context, &view)
 }
 
@@ -53,22 +55,57 @@ pub fn print(context: &CommandContext, view: &ChargebackView) -> anyhow::Result<
     let mut table = Table::new(&[view.by, "name", view.currency, "share", "tokens"]);
     let percent = |share: &Option<String>| {
         let share = share.as_deref().and_then(|s| s.parse::<rust_decimal::Decimal>().ok());
-        share.map(|share| format!("{:.2}%", share * rust_decimal::Decimal::ONE_HUNDRED)).unwrap_or_default()
+        share
+            .map(|share| format!("{:.2}%", share * rust_decimal::Decimal::ONE_HUNDRED))
+            .unwrap_or_default()
     };
     for row in &view.rows {
         let name = row.name_ja.as_ref().or(row.name.as_ref()).cloned().unwrap_or_default();
         let code = row.code.clone().unwrap_or_else(|| "(none known)".to_owned());
-        table.push(vec![code, name, grouped(&row.total.amount), percent(&row.share), grouped(&row.tokens)]);
+        table.push(vec![
+            code,
+            name,
+            grouped(&row.total.amount),
+            percent(&row.share),
+            grouped(&row.tokens),
+        ]);
     }
     for kept in view.unattributed.iter().chain(&view.kept_visible) {
         let class = if kept.class == "usage" { kept.state } else { kept.class };
-        table.push(vec![format!("({class})"), kept.label.clone(), grouped(&kept.amount.amount), percent(&kept.share), String::new()]);
+        table.push(vec![
+            format!("({class})"),
+            kept.label.clone(),
+            grouped(&kept.amount.amount),
+            percent(&kept.share),
+            String::new(),
+        ]);
     }
-    table.push(vec!["total".to_owned(), String::new(), grouped(&view.total.amount), "100.00%".to_owned(), String::new()]);
+    table.push(vec![
+        "total".to_owned(),
+        String::new(),
+        grouped(&view.total.amount),
+        "100.00%".to_owned(),
+        String::new(),
+    ]);
     output::print(context.format(), view, &table)?;
-    let rate = view.footing.rates.first().map(|rate| format!(", {} {}/{} ({} rate)", rate.value, rate.target_currency, rate.source_currency, rate.kind));
-    let as_of = view.footing.data_as_of.map(|t| t.format("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default();
-    eprintln!("{} {}, {}, data as of {as_of}{}", view.period, view.footing.state, view.footing.basis, rate.unwrap_or_default());
+    let rate = view.footing.rates.first().map(|rate| {
+        format!(
+            ", {} {}/{} ({} rate)",
+            rate.value, rate.target_currency, rate.source_currency, rate.kind
+        )
+    });
+    let as_of = view
+        .footing
+        .data_as_of
+        .map(|t| t.format("%Y-%m-%d %H:%M UTC").to_string())
+        .unwrap_or_default();
+    eprintln!(
+        "{} {}, {}, data as of {as_of}{}",
+        view.period,
+        view.footing.state,
+        view.footing.basis,
+        rate.unwrap_or_default()
+    );
     output::print_findings(&view.footing.findings);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `anbun costs`
 
-use super::output::{self, Table, grouped};
 use super::CommandContext;
+use super::output::{self, Table, grouped};
 use crate::api::costs::{Question, answer, parse_day, parse_dimension, parse_filter};
 
 #[derive(Debug, clap::Args)]
@@ -22,9 +22,17 @@ pub struct CostsArguments {
 
 pub async fn run(context: &CommandContext, arguments: CostsArguments) -> anyhow::Result<()> {
     let mut question = Question {
-        from: arguments.from.as_deref().map(|text| parse_day("from", text)).transpose()?,
+        from: arguments
+            .from
+            .as_deref()
+            .map(|text| parse_day("from", text))
+            .transpose()?,
         to: arguments.to.as_deref().map(|text| parse_day("to", text)).transpose()?,
-        by: arguments.by.iter().map(|text| parse_dimension("by", text)).collect::<Result<_, _>>()?,
+        by: arguments
+            .by
+            .iter()
+            .map(|text| parse_dimension("by", text))
+            .collect::<Result<_, _>>()?,
         filters: Vec::new(),
     };
     for text in &arguments.filters {
@@ -38,13 +46,28 @@ pub async fn run(context: &CommandContext, arguments: CostsArguments) -> anyhow:
     header.extend(["cost", "net cost", "currency", "tokens", "lines"]);
     let mut table = Table::new(&header);
     for row in &view.data {
-        let mut cells: Vec<String> = row.dimensions.values().map(|v| v.as_str().unwrap_or("").to_owned()).collect();
-        cells.extend([grouped(&row.cost.amount), grouped(&row.net_cost.amount), row.cost.currency.clone(), grouped(&row.tokens), row.lines.to_string()]);
+        let mut cells: Vec<String> = row
+            .dimensions
+            .values()
+            .map(|v| v.as_str().unwrap_or("").to_owned())
+            .collect();
+        cells.extend([
+            grouped(&row.cost.amount),
+            grouped(&row.net_cost.amount),
+            row.cost.currency.clone(),
+            grouped(&row.tokens),
+            row.lines.to_string(),
+        ]);
         table.push(cells);
     }
     output::print(context.format(), &view, &table)?;
     for total in &view.totals {
-        eprintln!("total {} {} in {} lines", grouped(&total.cost.amount), total.cost.currency, total.lines);
+        eprintln!(
+            "total {} {} in {} lines",
+            grouped(&total.cost.amount),
+            total.cost.currency,
+            total.lines
+        );
     }
     output::print_findings(&view.findings);
     Ok(())

@@ -40,8 +40,17 @@ pub async fn run(context: &CommandContext, arguments: DemoArguments) -> anyhow::
     // Its own folder and database, whatever the settings say: sample figures never stand among real ones.
     let mut global = context.global.clone();
     global.data_dir = Some(context.data_folder().join("demo"));
-    let config = Config { database: crate::config::DatabaseConfig::default(), exports: Vec::new(), ..(*context.config).clone() };
-    let context = CommandContext { global, config: config.into(), clock: context.clock, actor: context.actor.clone() };
+    let config = Config {
+        database: crate::config::DatabaseConfig::default(),
+        exports: Vec::new(),
+        ..(*context.config).clone()
+    };
+    let context = CommandContext {
+        global,
+        config: config.into(),
+        clock: context.clock,
+        actor: context.actor.clone(),
+    };
     let started = Instant::now();
     let _only_one = serve::lock(&context)?;
     let database = context.connect().await?;
@@ -49,17 +58,30 @@ pub async fn run(context: &CommandContext, arguments: DemoArguments) -> anyhow::
     eprintln!("database ready after {:.1} s", started.elapsed().as_secs_f64());
     let newest = BillingPeriod::of(context.clock.now().date_naive()).previous();
     let first = (1..arguments.months).fold(newest, |period, _| period.previous());
-    let size = SampleSize { first, months: arguments.months, people: arguments.people, seed: arguments.seed };
+    let size = SampleSize {
+        first,
+        months: arguments.months,
+        people: arguments.people,
+        seed: arguments.seed,
+    };
     let folder = context.data_folder().join("sample");
     let sample = {
         let folder = folder.clone();
         tokio::task::spawn_blocking(move || write_sample(&folder, size, &|line| eprintln!("{line}"))).await??
     };
-    eprintln!("{} line items for {} people written after {:.1} s", sample.lines, size.people, started.elapsed().as_secs_f64());
+    eprintln!(
+        "{} line items for {} people written after {:.1} s",
+        sample.lines,
+        size.people,
+        started.elapsed().as_secs_f64()
+    );
     import(&context, &database, &folder.join("directory")).await?;
     load_sample(&context, &database, &folder.join("export"), size).await?;
     check_sums(&database, size, &sample.sums).await?;
-    eprintln!("loaded, attributed and checked to the last digit after {:.1} s", started.elapsed().as_secs_f64());
+    eprintln!(
+        "loaded, attributed and checked to the last digit after {:.1} s",
+        started.elapsed().as_secs_f64()
+    );
     if arguments.once {
         let reporting = match context.config.currency.reporting {
             ReportingCurrency::Jpy => Reporting::YenAtPlanningRate(context.config.currency.planning_rate),
@@ -69,24 +91,42 @@ pub async fn run(context: &CommandContext, arguments: DemoArguments) -> anyhow::
         let view = chargeback_api::read(&mut connection, newest, GroupBy::Department, reporting).await?;
         return chargeback::print(&context, &view.ok_or_else(|| chargeback_api::not_loaded(newest))?);
     }
-    eprintln!("other commands see the sample with --data-dir {}", context.data_folder().display());
+    eprintln!(
+        "other commands see the sample with --data-dir {}",
+        context.data_folder().display()
+    );
     serve::serve(&context, database, arguments.listen).await
 }
 
 async fn import(context: &CommandContext, database: &Database, folder: &Path) -> anyhow::Result<()> {
     let files = ["departments.csv", "people.csv", "principals.csv", "projects.csv"];
-    let files = files.iter().map(|name| read_directory_file(&folder.join(name))).collect::<Result<Vec<_>, _>>()?;
+    let files = files
+        .iter()
+        .map(|name| read_directory_file(&folder.join(name)))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut connection = database.pool.acquire().await?;
     let before = get_directory(&mut connection).await?;
     let after = check_directory(&files, &before)?;
     let changes = DirectoryChanges::between(&before, &after);
     if !changes.is_empty() {
-        replace_directory(&mut connection, &after, &changes, context.clock.now(), &context.actor.name).await?;
+        replace_directory(
+            &mut connection,
+            &after,
+            &changes,
+            context.clock.now(),
+            &context.actor.name,
+        )
+        .await?;
     }
     Ok(())
 }
 
-async fn load_sample(context: &CommandContext, database: &Database, export: &Path, size: SampleSize) -> anyhow::Result<()> {
+async fn load_sample(
+    context: &CommandContext,
+    database: &Database,
+    export: &Path,
+    size: SampleSize,
+) -> anyhow::Result<()> {
     let settings = context.config.attribution.settings()?;
     let mut connection = database.pool.acquire().await?;
     let source_id = load::ensure_source(&mut connection, SOURCE, &export.display().to_string()).await?;
@@ -94,8 +134,18 @@ async fn load_sample(context: &CommandContext, database: &Database, export: &Pat
         load::forget(&mut connection, source_id, delivery.period).await?;
     }
     drop(connection);
-    let job = LoadExport { name: Some(SOURCE.to_owned()), folder: export.to_path_buf(), periods: size.periods(), force: true };
-    for (period, outcome) in job.run(database, &settings, context.clock, &context.actor, &|line| eprintln!("{line}")).await? {
+    let job = LoadExport {
+        name: Some(SOURCE.to_owned()),
+        folder: export.to_path_buf(),
+        periods: size.periods(),
+        force: true,
+    };
+    for (period, outcome) in job
+        .run(database, &settings, context.clock, &context.actor, &|line| {
+            eprintln!("{line}")
+        })
+        .await?
+    {
         if let PeriodOutcome::Refused(error) = outcome {
             return Err(error.context(format!("{period} of the sample was refused")));
         }
@@ -108,9 +158,15 @@ async fn check_sums(database: &Database, size: SampleSize, sums: &SampleSums) ->
     let mut connection = database.pool.acquire().await?;
     for period in size.periods() {
         let stored = status::list_bedrock_totals(&mut connection, period).await?;
-        let made = sums.iter().filter(|((p, _), _)| *p == period).map(|((_, charge_type), (lines, cost))| ((*charge_type).to_owned(), *lines, *cost));
+        let made = sums
+            .iter()
+            .filter(|((p, _), _)| *p == period)
+            .map(|((_, charge_type), (lines, cost))| ((*charge_type).to_owned(), *lines, *cost));
         let made: Vec<_> = made.collect();
-        anyhow::ensure!(stored == made, "{period}: stored {stored:?}, but the sample was made of {made:?}");
+        anyhow::ensure!(
+            stored == made,
+            "{period}: stored {stored:?}, but the sample was made of {made:?}"
+        );
     }
     Ok(())
 }

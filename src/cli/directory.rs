@@ -25,7 +25,10 @@ pub enum DirectoryCommand {
 pub async fn run(context: &CommandContext, command: DirectoryCommand) -> anyhow::Result<()> {
     let DirectoryCommand::Import { files, dry_run } = command;
     authorize(&context.actor, Action::ChangeDirectory)?;
-    let read = files.iter().map(|file| read_directory_file(file)).collect::<Result<Vec<_>, _>>()?;
+    let read = files
+        .iter()
+        .map(|file| read_directory_file(file))
+        .collect::<Result<Vec<_>, _>>()?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
     let before = get_directory(&mut connection).await?;
@@ -33,7 +36,11 @@ pub async fn run(context: &CommandContext, command: DirectoryCommand) -> anyhow:
     let changes = DirectoryChanges::between(&before, &after);
     let mut table = Table::new(&["table", "change", "row"]);
     for (name, of_table) in changes.tables() {
-        for (change, rows) in [("added", &of_table.added), ("changed", &of_table.changed), ("removed", &of_table.removed)] {
+        for (change, rows) in [
+            ("added", &of_table.added),
+            ("changed", &of_table.changed),
+            ("removed", &of_table.removed),
+        ] {
             for row in rows {
                 table.push(vec![name.to_owned(), change.to_owned(), row.clone()]);
             }
@@ -45,8 +52,17 @@ pub async fn run(context: &CommandContext, command: DirectoryCommand) -> anyhow:
     } else if dry_run {
         eprintln!("nothing was changed: this was a dry run");
     } else {
-        let version = replace_directory(&mut connection, &after, &changes, context.clock.now(), &context.actor.name).await?;
-        eprintln!("the directory is at version {version}; load the months again with --force that it is to decide about");
+        let version = replace_directory(
+            &mut connection,
+            &after,
+            &changes,
+            context.clock.now(),
+            &context.actor.name,
+        )
+        .await?;
+        eprintln!(
+            "the directory is at version {version}; load the months again with --force that it is to decide about"
+        );
     }
     Ok(())
 }

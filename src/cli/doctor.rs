@@ -28,7 +28,12 @@ struct Check {
 
 impl Check {
     fn new(check: impl Into<String>, health: Health, found: impl Into<String>, action: impl Into<String>) -> Self {
-        Self { check: check.into(), health, found: found.into(), action: action.into() }
+        Self {
+            check: check.into(),
+            health,
+            found: found.into(),
+            action: action.into(),
+        }
     }
 }
 
@@ -39,15 +44,34 @@ pub async fn run(context: &CommandContext) -> anyhow::Result<()> {
     authorize(&context.actor, Action::ReadOperations)?;
     let mut checks = vec![Check::new("settings", Health::Ok, "read and understood", "")];
     match context.connect().await {
-        Err(error) => checks.push(Check::new("database", Health::Fail, format!("{error:#}"), "see the message")),
+        Err(error) => checks.push(Check::new(
+            "database",
+            Health::Fail,
+            format!("{error:#}"),
+            "see the message",
+        )),
         Ok(database) => {
-            checks.push(Check::new("database", Health::Ok, if context.config.database.url.is_some() { "answers" } else { "private, answers" }, ""));
+            checks.push(Check::new(
+                "database",
+                Health::Ok,
+                if context.config.database.url.is_some() {
+                    "answers"
+                } else {
+                    "private, answers"
+                },
+                "",
+            ));
             match database.check_schema().await {
                 Ok(()) => {
                     checks.push(Check::new("schema", Health::Ok, "is that of this version", ""));
                     checks.extend(data_checks(context, &database).await?);
                 }
-                Err(error) => checks.push(Check::new("schema", Health::Fail, error.to_string(), "run 'anbun migrate'")),
+                Err(error) => checks.push(Check::new(
+                    "schema",
+                    Health::Fail,
+                    error.to_string(),
+                    "run 'anbun migrate'",
+                )),
             }
         }
     }
@@ -58,7 +82,12 @@ pub async fn run(context: &CommandContext) -> anyhow::Result<()> {
             Health::Warn => "warn",
             Health::Fail => "FAIL",
         };
-        table.push(vec![health.to_owned(), check.check.clone(), check.found.clone(), check.action.clone()]);
+        table.push(vec![
+            health.to_owned(),
+            check.check.clone(),
+            check.found.clone(),
+            check.action.clone(),
+        ]);
     }
     output::print(context.format(), &checks, &table)?;
     match checks.iter().filter(|check| check.health == Health::Fail).count() {
@@ -70,42 +99,90 @@ pub async fn run(context: &CommandContext) -> anyhow::Result<()> {
 async fn data_checks(context: &CommandContext, database: &Database) -> anyhow::Result<Vec<Check>> {
     let mut connection = database.pool.acquire().await?;
     let mut checks = Vec::new();
-    let server_now: chrono::DateTime<chrono::Utc> = sqlx::query_scalar("select now()").fetch_one(&mut *connection).await?;
+    let server_now: chrono::DateTime<chrono::Utc> =
+        sqlx::query_scalar("select now()").fetch_one(&mut *connection).await?;
     let skew = (server_now - context.clock.now()).num_seconds().abs();
     checks.push(if skew < 30 {
         Check::new("clock", Health::Ok, "agrees with the database", "")
     } else {
-        Check::new("clock", Health::Warn, format!("{skew} s away from the database's"), "set the clock of the machine")
+        Check::new(
+            "clock",
+            Health::Warn,
+            format!("{skew} s away from the database's"),
+            "set the clock of the machine",
+        )
     });
     let directory = crate::store::directory::get_directory(&mut connection).await?;
     checks.push(if directory.departments.is_empty() {
-        Check::new("directory", Health::Fail, "it has no departments, so nothing can be attributed", "run 'anbun directory import FILE...'")
+        Check::new(
+            "directory",
+            Health::Fail,
+            "it has no departments, so nothing can be attributed",
+            "run 'anbun directory import FILE...'",
+        )
     } else {
-        let found = format!("{} departments, {} people, {} principals", directory.departments.len(), directory.people.len(), directory.principals.len());
+        let found = format!(
+            "{} departments, {} people, {} principals",
+            directory.departments.len(),
+            directory.people.len(),
+            directory.principals.len()
+        );
         Check::new("directory", Health::Ok, found, "")
     });
     for export in &context.config.exports {
         let found = crate::sources::cur::manifest::find_manifests(std::path::Path::new(&export.location));
         checks.push(match found {
-            Ok(found) => Check::new(format!("export {}", export.name), Health::Ok, format!("{} months", found.len()), ""),
-            Err(error) => Check::new(format!("export {}", export.name), Health::Fail, error.to_string(), "correct [[exports]] location"),
+            Ok(found) => Check::new(
+                format!("export {}", export.name),
+                Health::Ok,
+                format!("{} months", found.len()),
+                "",
+            ),
+            Err(error) => Check::new(
+                format!("export {}", export.name),
+                Health::Fail,
+                error.to_string(),
+                "correct [[exports]] location",
+            ),
         });
     }
     let deliveries = deliveries::read(&mut connection).await?.data;
     if deliveries.is_empty() {
-        checks.push(Check::new("data", Health::Fail, "no delivery is loaded", "run 'anbun ingest cur LOCATION'"));
+        checks.push(Check::new(
+            "data",
+            Health::Fail,
+            "no delivery is loaded",
+            "run 'anbun ingest cur LOCATION'",
+        ));
     }
     for delivery in deliveries.iter().take(12) {
         let name = format!("delivery {} of {}", delivery.period, delivery.source);
         let age = (context.clock.now() - delivery.delivered_at).num_days();
-        let found = format!("{} lines, {age} days old, {} errors, {} warnings", delivery.lines_read, delivery.errors, delivery.warnings);
+        let found = format!(
+            "{} lines, {age} days old, {} errors, {} warnings",
+            delivery.lines_read, delivery.errors, delivery.warnings
+        );
         checks.push(match (delivery.errors, delivery.directory_is_newer) {
             (0, false) => Check::new(name, Health::Ok, found, ""),
-            (0, true) => Check::new(name, Health::Warn, format!("{found}, attributed by an older directory"), "load it again with --force"),
-            _ => Check::new(name, Health::Fail, found, format!("see 'anbun chargeback preview {}'", delivery.period)),
+            (0, true) => Check::new(
+                name,
+                Health::Warn,
+                format!("{found}, attributed by an older directory"),
+                "load it again with --force",
+            ),
+            _ => Check::new(
+                name,
+                Health::Fail,
+                found,
+                format!("see 'anbun chargeback preview {}'", delivery.period),
+            ),
         });
     }
-    for share in status::list_attributed_shares(&mut connection).await?.into_iter().take(6) {
+    for share in status::list_attributed_shares(&mut connection)
+        .await?
+        .into_iter()
+        .take(6)
+    {
         if share.total.is_zero() {
             continue;
         }
@@ -114,7 +191,12 @@ async fn data_checks(context: &CommandContext, database: &Database) -> anyhow::R
         checks.push(if percent >= rust_decimal::Decimal::from(ATTRIBUTED_PERCENT_MIN) {
             Check::new(name, Health::Ok, format!("{percent} % of the usage"), "")
         } else {
-            Check::new(name, Health::Warn, format!("{percent} % of the usage"), "see 'anbun costs --by principal,reason --where state=quarantined'")
+            Check::new(
+                name,
+                Health::Warn,
+                format!("{percent} % of the usage"),
+                "see 'anbun costs --by principal,reason --where state=quarantined'",
+            )
         });
     }
     Ok(checks)

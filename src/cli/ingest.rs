@@ -41,9 +41,22 @@ pub enum IngestCommand {
 
 pub async fn run(context: &CommandContext, command: IngestCommand) -> anyhow::Result<()> {
     match command {
-        IngestCommand::Cur { location, period, force } => {
+        IngestCommand::Cur {
+            location,
+            period,
+            force,
+        } => {
             let (name, folder) = locate(context, &location)?;
-            load_export(context, LoadExport { name, folder, periods: period, force }).await
+            load_export(
+                context,
+                LoadExport {
+                    name,
+                    folder,
+                    periods: period,
+                    force,
+                },
+            )
+            .await
         }
         IngestCommand::Status => status(context).await,
         IngestCommand::Forget { source, period } => forget(context, &source, &period).await,
@@ -52,37 +65,88 @@ pub async fn run(context: &CommandContext, command: IngestCommand) -> anyhow::Re
 
 /// An export of the settings by its name, else a folder.
 fn locate(context: &CommandContext, location: &str) -> anyhow::Result<(Option<String>, PathBuf)> {
-    let named = context.config.exports.iter().find(|export| export.name == location || export.location == location);
-    let (name, location) = named.map_or((None, location), |export| (Some(export.name.clone()), export.location.as_str()));
-    anyhow::ensure!(!location.starts_with("s3://"), "{location}: this version reads exports from folders; copy the export with 'aws s3 sync'");
-    Ok((name, PathBuf::from(location.strip_prefix("file://").unwrap_or(location))))
+    let named = context
+        .config
+        .exports
+        .iter()
+        .find(|export| export.name == location || export.location == location);
+    let (name, location) = named.map_or((None, location), |export| {
+        (Some(export.name.clone()), export.location.as_str())
+    });
+    anyhow::ensure!(
+        !location.starts_with("s3://"),
+        "{location}: this version reads exports from folders; copy the export with 'aws s3 sync'"
+    );
+    Ok((
+        name,
+        PathBuf::from(location.strip_prefix("file://").unwrap_or(location)),
+    ))
 }
 
 pub async fn load_export(context: &CommandContext, job: LoadExport) -> anyhow::Result<()> {
     let database = context.database().await?;
     let settings = context.config.attribution.settings()?;
-    let outcomes = job.run(&database, &settings, context.clock, &context.actor, &|line| eprintln!("{line}")).await?;
-    let mut table = Table::new(&["period", "outcome", "lines", "charges", "Bedrock lines", "cost", "errors", "warnings"]);
+    let outcomes = job
+        .run(&database, &settings, context.clock, &context.actor, &|line| {
+            eprintln!("{line}")
+        })
+        .await?;
+    let mut table = Table::new(&[
+        "period",
+        "outcome",
+        "lines",
+        "charges",
+        "Bedrock lines",
+        "cost",
+        "errors",
+        "warnings",
+    ]);
     let mut refused = Vec::new();
     let mut findings: Vec<FindingView> = Vec::new();
     for (period, outcome) in outcomes {
         let mut cells = vec![period.to_string()];
         match outcome {
-            PeriodOutcome::Loaded { total, lines_read, charges, findings: found } => {
+            PeriodOutcome::Loaded {
+                total,
+                lines_read,
+                charges,
+                findings: found,
+            } => {
                 let count = |severity| found.iter().filter(|f| f.severity == severity).count().to_string();
-                cells.extend(["loaded".to_owned(), grouped(&lines_read.to_string()), grouped(&charges.to_string()), grouped(&total.lines.to_string())]);
-                cells.extend([grouped(&total.cost.to_string()), count(Severity::Error), count(Severity::Warning)]);
+                cells.extend([
+                    "loaded".to_owned(),
+                    grouped(&lines_read.to_string()),
+                    grouped(&charges.to_string()),
+                    grouped(&total.lines.to_string()),
+                ]);
+                cells.extend([
+                    grouped(&total.cost.to_string()),
+                    count(Severity::Error),
+                    count(Severity::Warning),
+                ]);
                 findings.extend(found.into_iter().map(|finding| shown(period, finding)));
             }
-            PeriodOutcome::Unchanged => cells.extend(["unchanged".to_owned()].into_iter().chain(std::iter::repeat_n(String::new(), 6))),
+            PeriodOutcome::Unchanged => cells.extend(
+                ["unchanged".to_owned()]
+                    .into_iter()
+                    .chain(std::iter::repeat_n(String::new(), 6)),
+            ),
             PeriodOutcome::Refused(error) => {
-                cells.extend(["refused".to_owned()].into_iter().chain(std::iter::repeat_n(String::new(), 6)));
+                cells.extend(
+                    ["refused".to_owned()]
+                        .into_iter()
+                        .chain(std::iter::repeat_n(String::new(), 6)),
+                );
                 refused.push(error);
             }
         }
         table.push(cells);
     }
-    let view: Vec<std::collections::BTreeMap<&String, &String>> = table.rows.iter().map(|row| table.header.iter().zip(row).collect()).collect();
+    let view: Vec<std::collections::BTreeMap<&String, &String>> = table
+        .rows
+        .iter()
+        .map(|row| table.header.iter().zip(row).collect())
+        .collect();
     output::print(context.format(), &view, &table)?;
     output::print_findings(&findings);
     let count = refused.len();
@@ -94,7 +158,10 @@ pub async fn load_export(context: &CommandContext, job: LoadExport) -> anyhow::R
 }
 
 fn shown(period: BillingPeriod, finding: Finding) -> FindingView {
-    let amount = finding.amount.zip(finding.currency).map(|(amount, currency)| crate::api::view::MoneyView::new(amount, &currency));
+    let amount = finding
+        .amount
+        .zip(finding.currency)
+        .map(|(amount, currency)| crate::api::view::MoneyView::new(amount, &currency));
     FindingView {
         code: finding.code.to_owned(),
         severity: finding.severity.as_str(),
@@ -111,9 +178,23 @@ async fn status(context: &CommandContext) -> anyhow::Result<()> {
     authorize(&context.actor, Action::ReadOperations)?;
     let database = context.database().await?;
     let view = deliveries::read(&mut *database.pool.acquire().await?).await?;
-    let mut table = Table::new(&["period", "source", "data as of", "days", "lines", "Bedrock lines", "gaps", "errors", "warnings"]);
+    let mut table = Table::new(&[
+        "period",
+        "source",
+        "data as of",
+        "days",
+        "lines",
+        "Bedrock lines",
+        "gaps",
+        "errors",
+        "warnings",
+    ]);
     for row in &view.data {
-        let days = row.first_day.zip(row.last_day).map(|(first, last)| format!("{first} to {last}")).unwrap_or_default();
+        let days = row
+            .first_day
+            .zip(row.last_day)
+            .map(|(first, last)| format!("{first} to {last}"))
+            .unwrap_or_default();
         table.push(vec![
             row.period.clone(),
             row.source.clone(),
@@ -129,7 +210,11 @@ async fn status(context: &CommandContext) -> anyhow::Result<()> {
     output::print(context.format(), &view, &table)?;
     match view.data.iter().find(|row| row.errors > 0) {
         None => Ok(()),
-        Some(row) => Err(NeedsDecision(format!("{} of {} has findings that a person must look at; see 'anbun chargeback preview {}'", row.period, row.source, row.period)).into()),
+        Some(row) => Err(NeedsDecision(format!(
+            "{} of {} has findings that a person must look at; see 'anbun chargeback preview {}'",
+            row.period, row.source, row.period
+        ))
+        .into()),
     }
 }
 
@@ -137,7 +222,9 @@ async fn forget(context: &CommandContext, source: &str, periods: &[BillingPeriod
     authorize(&context.actor, Action::LoadData)?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
-    let source_id = load::find_source(&mut connection, source).await?.with_context(|| format!("there is no source '{source}'; see 'anbun ingest status'"))?;
+    let source_id = load::find_source(&mut connection, source)
+        .await?
+        .with_context(|| format!("there is no source '{source}'; see 'anbun ingest status'"))?;
     for period in periods {
         let was_loaded = load::forget(&mut connection, source_id, *period).await?;
         anyhow::ensure!(was_loaded, "{period} of '{source}' is not loaded");

@@ -24,7 +24,10 @@ pub struct Table {
 
 impl Table {
     pub fn new(header: &[&str]) -> Self {
-        Self { header: header.iter().map(|name| (*name).to_owned()).collect(), rows: Vec::new() }
+        Self {
+            header: header.iter().map(|name| (*name).to_owned()).collect(),
+            rows: Vec::new(),
+        }
     }
 
     pub fn push(&mut self, row: Vec<String>) {
@@ -56,10 +59,26 @@ pub fn print(format: Format, view: &impl Serialize, table: &Table) -> anyhow::Re
 
 fn write_table(out: &mut impl Write, table: &Table) -> std::io::Result<()> {
     let columns = table.header.len();
-    let width_of = |column: usize| table.rows.iter().chain([&table.header]).map(|row| row.get(column).map_or(0, |cell| shown_width(cell))).max().unwrap_or(0);
+    let width_of = |column: usize| {
+        table
+            .rows
+            .iter()
+            .chain([&table.header])
+            .map(|row| row.get(column).map_or(0, |cell| shown_width(cell)))
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width_of).collect();
     let is_number = |cell: &str| !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit() || "+-.,%¥$ ".contains(c));
-    let numeric: Vec<bool> = (0..columns).map(|c| !table.rows.is_empty() && table.rows.iter().all(|row| row.get(c).is_none_or(|cell| cell.is_empty() || is_number(cell)))).collect();
+    let numeric: Vec<bool> = (0..columns)
+        .map(|c| {
+            !table.rows.is_empty()
+                && table
+                    .rows
+                    .iter()
+                    .all(|row| row.get(c).is_none_or(|cell| cell.is_empty() || is_number(cell)))
+        })
+        .collect();
     let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
     for row in [&table.header, &rule].into_iter().chain(&table.rows) {
         let mut line = String::new();
@@ -82,7 +101,9 @@ fn write_table(out: &mut impl Write, table: &Table) -> std::io::Result<()> {
 
 /// Text from a bill may hold anything; a terminal gets no control characters.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// Columns on a terminal: East Asian wide characters take two.
@@ -96,9 +117,19 @@ pub fn print_findings(findings: &[FindingView]) {
     const SHOWN_MAX: usize = 12;
     let serious: Vec<&FindingView> = findings.iter().filter(|finding| finding.severity != "info").collect();
     for finding in serious.iter().take(SHOWN_MAX) {
-        let amount = finding.amount.as_ref().map(|m| format!(" [{} {}]", m.amount, m.currency)).unwrap_or_default();
+        let amount = finding
+            .amount
+            .as_ref()
+            .map(|m| format!(" [{} {}]", m.amount, m.currency))
+            .unwrap_or_default();
         let period = finding.period.as_deref().unwrap_or("");
-        eprintln!("{} {period} {}{amount}: {}; {}", finding.severity, printable(&finding.subject), finding.message, finding.action);
+        eprintln!(
+            "{} {period} {}{amount}: {}; {}",
+            finding.severity,
+            printable(&finding.subject),
+            finding.message,
+            finding.action
+        );
     }
     if serious.len() > SHOWN_MAX {
         eprintln!("... and {} more findings; see --format json", serious.len() - SHOWN_MAX);
@@ -108,7 +139,9 @@ pub fn print_findings(findings: &[FindingView]) {
 /// Digits in groups of three: `1234567.5` is `1,234,567.5`.
 pub fn grouped(amount: &str) -> String {
     let (sign, rest) = amount.strip_prefix('-').map_or(("", amount), |rest| ("-", rest));
-    let (whole, fraction) = rest.split_once('.').map_or((rest, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) = rest
+        .split_once('.')
+        .map_or((rest, None), |(whole, fraction)| (whole, Some(fraction)));
     let mut text = String::from(sign);
     for (i, digit) in whole.chars().enumerate() {
         if i > 0 && (whole.len() - i).is_multiple_of(3) {
@@ -129,7 +162,14 @@ mod tests {
 
     #[test]
     fn amounts_are_grouped() {
-        for (plain, shown) in [("0", "0"), ("-1", "-1"), ("1234567.5", "1,234,567.5"), ("-123", "-123"), ("1000", "1,000"), ("-0.001", "-0.001")] {
+        for (plain, shown) in [
+            ("0", "0"),
+            ("-1", "-1"),
+            ("1234567.5", "1,234,567.5"),
+            ("-123", "-123"),
+            ("1000", "1,000"),
+            ("-0.001", "-0.001"),
+        ] {
             assert_eq!(grouped(plain), shown);
         }
     }
@@ -141,6 +181,9 @@ mod tests {
         table.push(vec!["it\u{1b}[31m".to_owned(), "7".to_owned()]);
         let mut out = Vec::new();
         write_table(&mut out, &table).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(String::from_utf8_lossy(&out), "name       yen\n-------  -----\n営業部   1,200\nit\u{fffd}[31m      7\n");
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "name       yen\n-------  -----\n営業部   1,200\nit\u{fffd}[31m      7\n"
+        );
     }
 }

@@ -37,7 +37,9 @@ pub fn lock(context: &CommandContext) -> anyhow::Result<Option<ServeLock>> {
 
 /// Serves pages and API on a migrated database.
 pub async fn serve(context: &CommandContext, database: Database, address: SocketAddr) -> anyhow::Result<()> {
-    let metrics = PrometheusBuilder::new().install_recorder().context("metrics cannot be recorded")?;
+    let metrics = PrometheusBuilder::new()
+        .install_recorder()
+        .context("metrics cannot be recorded")?;
     let state = AppState {
         database,
         attribution: Arc::new(context.config.attribution.settings()?),

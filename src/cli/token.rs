@@ -39,10 +39,14 @@ pub async fn run(context: &CommandContext, command: TokenCommand) -> anyhow::Res
     match command {
         TokenCommand::Create { name, role } => {
             let role = Role::parse(&role).ok_or_else(|| anyhow::anyhow!("'{role}' is no role"))?;
-            let secret = tokens::create_token(&mut connection, &name, role, context.clock.now(), &context.actor.name).await?;
-            let secret = secret.ok_or_else(|| anyhow::anyhow!("there is a token '{name}' already; choose another name"))?;
+            let secret =
+                tokens::create_token(&mut connection, &name, role, context.clock.now(), &context.actor.name).await?;
+            let secret =
+                secret.ok_or_else(|| anyhow::anyhow!("there is a token '{name}' already; choose another name"))?;
             println!("{secret}");
-            eprintln!("keep it: it is not shown again. Send it as 'Authorization: Bearer ...', or as the password when a browser asks");
+            eprintln!(
+                "keep it: it is not shown again. Send it as 'Authorization: Bearer ...', or as the password when a browser asks"
+            );
         }
         TokenCommand::List => {
             let time = |time: chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -61,12 +65,22 @@ pub async fn run(context: &CommandContext, command: TokenCommand) -> anyhow::Res
             let mut table = Table::new(&["name", "role", "created", "by", "last used", "revoked"]);
             for view in &views {
                 let optional = |text: &Option<String>| text.clone().unwrap_or_default();
-                table.push(vec![view.name.clone(), view.role.clone(), view.created_at.clone(), view.created_by.clone(), optional(&view.last_used_at), optional(&view.revoked_at)]);
+                table.push(vec![
+                    view.name.clone(),
+                    view.role.clone(),
+                    view.created_at.clone(),
+                    view.created_by.clone(),
+                    optional(&view.last_used_at),
+                    optional(&view.revoked_at),
+                ]);
             }
             output::print(context.format(), &views, &table)?;
         }
         TokenCommand::Revoke { name } => {
-            anyhow::ensure!(tokens::revoke_token(&mut connection, &name, context.clock.now()).await?, "there is no such token to revoke: '{name}'");
+            anyhow::ensure!(
+                tokens::revoke_token(&mut connection, &name, context.clock.now()).await?,
+                "there is no such token to revoke: '{name}'"
+            );
             eprintln!("'{name}' opens nothing any more");
         }
     }

@@ -45,7 +45,10 @@ pub struct Actor {
 impl Actor {
     /// Whoever can run the program on the machine that holds the database may do everything with it.
     pub fn local() -> Self {
-        Self { name: "local".to_owned(), role: Role::Admin }
+        Self {
+            name: "local".to_owned(),
+            role: Role::Admin,
+        }
     }
 }
 
@@ -79,7 +82,10 @@ pub fn authorize(actor: &Actor, action: Action) -> Result<(), NotAllowed> {
     if allowed {
         Ok(())
     } else {
-        Err(NotAllowed { name: actor.name.clone(), role: actor.role })
+        Err(NotAllowed {
+            name: actor.name.clone(),
+            role: actor.role,
+        })
     }
 }
 
@@ -89,7 +95,16 @@ mod tests {
 
     #[test]
     fn roles_may_what_their_work_needs() {
-        let may = |role, action| authorize(&Actor { name: "x".to_owned(), role }, action).is_ok();
+        let may = |role, action| {
+            authorize(
+                &Actor {
+                    name: "x".to_owned(),
+                    role,
+                },
+                action,
+            )
+            .is_ok()
+        };
         assert!(may(Role::Finance, Action::ReadPeople) && !may(Role::Finance, Action::LoadData));
         assert!(may(Role::Operator, Action::LoadData) && !may(Role::Operator, Action::ReadPeople));
         assert!(may(Role::Admin, Action::ManageTokens));

@@ -28,7 +28,13 @@ pub enum Rule {
 }
 
 impl Rule {
-    pub const IN_ORDER: [Self; 5] = [Self::Directory, Self::Tag, Self::RoleName, Self::SessionName, Self::Account];
+    pub const IN_ORDER: [Self; 5] = [
+        Self::Directory,
+        Self::Tag,
+        Self::RoleName,
+        Self::SessionName,
+        Self::Account,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -66,7 +72,9 @@ impl State {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Attributed, Self::Quarantined, Self::Unattributed].into_iter().find(|state| state.as_str() == text)
+        [Self::Attributed, Self::Quarantined, Self::Unattributed]
+            .into_iter()
+            .find(|state| state.as_str() == text)
     }
 }
 
@@ -135,11 +143,27 @@ pub struct Attribution {
 impl Attribution {
     /// A charge that is not usage, or that nobody can be asked about.
     pub const fn unattributed(reason: Reason) -> Self {
-        Self { state: State::Unattributed, reason: Some(reason), department: None, person: None, project: None, rule: None, person_rule: None }
+        Self {
+            state: State::Unattributed,
+            reason: Some(reason),
+            department: None,
+            person: None,
+            project: None,
+            rule: None,
+            person_rule: None,
+        }
     }
 
     const fn quarantined(reason: Reason, rule: Rule) -> Self {
-        Self { state: State::Quarantined, reason: Some(reason), department: None, person: None, project: None, rule: Some(rule), person_rule: None }
+        Self {
+            state: State::Quarantined,
+            reason: Some(reason),
+            department: None,
+            person: None,
+            project: None,
+            rule: Some(rule),
+            person_rule: None,
+        }
     }
 }
 
@@ -157,7 +181,10 @@ pub struct Evidence {
 
 impl Evidence {
     fn problem(reason: Reason) -> Self {
-        Self { problem: Some(reason), ..Self::default() }
+        Self {
+            problem: Some(reason),
+            ..Self::default()
+        }
     }
 
     fn decides(&self) -> bool {
@@ -208,10 +235,16 @@ pub fn explain(
     settings: &AttributionSettings,
 ) -> Explanation {
     if directory.day < CALLER_IDENTITY_SINCE {
-        return Explanation { attribution: Attribution::unattributed(Reason::BeforeActivation), tried: Vec::new() };
+        return Explanation {
+            attribution: Attribution::unattributed(Reason::BeforeActivation),
+            tried: Vec::new(),
+        };
     }
     let Some(arn) = arn.filter(|arn| !arn.is_empty()) else {
-        return Explanation { attribution: Attribution::unattributed(Reason::NoPrincipal), tried: Vec::new() };
+        return Explanation {
+            attribution: Attribution::unattributed(Reason::NoPrincipal),
+            tried: Vec::new(),
+        };
     };
     let principal = Principal::parse(arn);
     let mut tried: Vec<(Rule, Evidence)> = Vec::with_capacity(settings.order.len());
@@ -222,13 +255,23 @@ pub fn explain(
         }
         tried.push((rule, rules::ask(rule, principal.as_ref(), tags, directory, settings)));
     }
-    Explanation { attribution: decide(&tried), tried }
+    Explanation {
+        attribution: decide(&tried),
+        tried,
+    }
 }
 
 fn decide(tried: &[(Rule, Evidence)]) -> Attribution {
     let Some((rule, deciding)) = tried.iter().find(|(_, evidence)| evidence.decides()) else {
         let shared = tried.iter().any(|(_, evidence)| evidence.shared);
-        return Attribution::quarantined(if shared { Reason::SharedPrincipal } else { Reason::Unparsed }, Rule::None);
+        return Attribution::quarantined(
+            if shared {
+                Reason::SharedPrincipal
+            } else {
+                Reason::Unparsed
+            },
+            Rule::None,
+        );
     };
     if let Some(reason) = deciding.problem {
         return Attribution::quarantined(reason, *rule);

@@ -67,18 +67,32 @@ pub fn book(delivery: Delivery, directory: &Directory, settings: &AttributionSet
             let class = ChargeClass::of(delivery.texts.or_empty(key.charge_type));
             let meter = meters.index_of(&delivery, key, class == ChargeClass::Usage);
             let tokens = tokens_of(&meters.values[meter as usize], measures.quantity);
-            Booking { meter, attribution: attributions.index_of(key, class), class, tokens }
+            Booking {
+                meter,
+                attribution: attributions.index_of(key, class),
+                class,
+                tokens,
+            }
         })
         .collect();
     let attributions = attributions.values;
-    let mut booked = Booked { delivery, meters: meters.values, attributions, bookings, findings: Vec::new() };
+    let mut booked = Booked {
+        delivery,
+        meters: meters.values,
+        attributions,
+        bookings,
+        findings: Vec::new(),
+    };
     booked.findings = findings(&booked);
     booked
 }
 
 /// Whole tokens of a quantity; zero where the line is not tokens or the unit is not known.
 fn tokens_of(meter: &Meter, quantity: Amount) -> i64 {
-    let (Some(_), Some(per_unit)) = (meter.meaning.tokens.filter(|_| meter.key.is_usage), meter.tokens_per_unit) else {
+    let (Some(_), Some(per_unit)) = (
+        meter.meaning.tokens.filter(|_| meter.key.is_usage),
+        meter.tokens_per_unit,
+    ) else {
         return 0;
     };
     let units = quantity.units() * i128::from(per_unit);
@@ -117,7 +131,11 @@ impl Meters {
             if !is_usage {
                 meaning.tokens = None;
             }
-            self.values.push(Meter { key, meaning, tokens_per_unit: tokens_per_unit(texts.or_empty(key.unit)) });
+            self.values.push(Meter {
+                key,
+                meaning,
+                tokens_per_unit: tokens_per_unit(texts.or_empty(key.unit)),
+            });
             Index::try_from(self.values.len() - 1).unwrap_or(Index::MAX)
         })
     }
@@ -138,22 +156,44 @@ impl<'a> Attributions<'a> {
         let charged = delivery.charges.iter().map(|(key, _)| key.usage_date);
         let first = charged.clone().min().unwrap_or(delivery.period.first_day());
         let last = charged.max().unwrap_or(delivery.period.first_day());
-        let range = super::period::DayRange { from: first, to: last.succ_opt().unwrap_or(NaiveDate::MAX) };
-        let days = directory.spans(range).into_iter().map(|span| directory.on(span.from)).collect();
-        Self { delivery, settings, days, known: HashMap::new(), positions: HashMap::new(), values: Vec::new() }
+        let range = super::period::DayRange {
+            from: first,
+            to: last.succ_opt().unwrap_or(NaiveDate::MAX),
+        };
+        let days = directory
+            .spans(range)
+            .into_iter()
+            .map(|span| directory.on(span.from))
+            .collect();
+        Self {
+            delivery,
+            settings,
+            days,
+            known: HashMap::new(),
+            positions: HashMap::new(),
+            values: Vec::new(),
+        }
     }
 
     fn index_of(&mut self, key: &ChargeKey, class: ChargeClass) -> Index {
         if class != ChargeClass::Usage {
             return self.position(Attribution::unattributed(Reason::NotUsage));
         }
-        let span = self.days.partition_point(|day| day.day <= key.usage_date).saturating_sub(1);
+        let span = self
+            .days
+            .partition_point(|day| day.day <= key.usage_date)
+            .saturating_sub(1);
         let memo = (span, key.principal, key.tag_set);
         if let Some(index) = self.known.get(&memo) {
             return *index;
         }
         let tags = &self.delivery.tag_sets[key.tag_set as usize];
-        let attribution = attribute(self.delivery.texts.get(key.principal), tags, &self.days[span], self.settings);
+        let attribution = attribute(
+            self.delivery.texts.get(key.principal),
+            tags,
+            &self.days[span],
+            self.settings,
+        );
         let index = self.position(attribution);
         self.known.insert(memo, index);
         index
@@ -248,7 +288,10 @@ impl Booked {
             let day = (key.usage_date, key.charge_type, key.currency, booking.attribution);
             days.entry(day).or_default().add(booking.tokens, measures);
             if booking.class == ChargeClass::Usage {
-                models.entry((key.currency, booking.attribution, booking.meter)).or_default().add(booking.tokens, measures);
+                models
+                    .entry((key.currency, booking.attribution, booking.meter))
+                    .or_default()
+                    .add(booking.tokens, measures);
             }
         }
         let mut department_days: BTreeMap<(NaiveDate, DepartmentKey<'_>), RollUp> = BTreeMap::new();
@@ -281,7 +324,11 @@ impl Booked {
             };
             person_models.entry(key).or_default().merge(&sums);
         }
-        let roll_ups = RollUps { department_days, department_months, person_model_months: person_models.into_iter().collect() };
+        let roll_ups = RollUps {
+            department_days,
+            department_months,
+            person_model_months: person_models.into_iter().collect(),
+        };
         self.assert_complete(&roll_ups);
         roll_ups
     }
@@ -294,10 +341,26 @@ impl Booked {
             })
         };
         let total = self.total();
-        assert_eq!(sum(&mut roll_ups.department_days.values()), total, "department days add up to the delivery");
-        assert_eq!(sum(&mut roll_ups.department_months.values()), total, "department months add up to the delivery");
-        let usage = sum(&mut roll_ups.department_months.iter().filter(|(key, _)| ChargeClass::of(key.charge_type) == ChargeClass::Usage).map(|(_, s)| s));
-        assert_eq!(sum(&mut roll_ups.person_model_months.iter().map(|(_, s)| s)), usage, "people and models add up to the usage");
+        assert_eq!(
+            sum(&mut roll_ups.department_days.values()),
+            total,
+            "department days add up to the delivery"
+        );
+        assert_eq!(
+            sum(&mut roll_ups.department_months.values()),
+            total,
+            "department months add up to the delivery"
+        );
+        let usage = sum(&mut roll_ups
+            .department_months
+            .iter()
+            .filter(|(key, _)| ChargeClass::of(key.charge_type) == ChargeClass::Usage)
+            .map(|(_, s)| s));
+        assert_eq!(
+            sum(&mut roll_ups.person_model_months.iter().map(|(_, s)| s)),
+            usage,
+            "people and models add up to the usage"
+        );
     }
 }
 
@@ -332,10 +395,22 @@ fn findings(booked: &Booked) -> Vec<Finding> {
     }
     let unknown = unknown.into_iter().map(|((code, subject, currency), (cost, lines))| {
         let (message, action) = match code {
-            "unknown_usage_type" => ("this usage type is in no known grammar: its cost counts, its tokens do not", "check on the AWS price list what it is"),
-            "unknown_unit" => ("lines in this unit cannot be scaled to tokens: their cost counts, their tokens do not", "check on the bill what one unit is"),
-            "unknown_model" => ("neither the usage type nor the product names a model", "check on the bill which product it is"),
-            _ => ("the product metadata names another kind of token than the usage type", "check on the bill which of the two is right; the metadata was taken"),
+            "unknown_usage_type" => (
+                "this usage type is in no known grammar: its cost counts, its tokens do not",
+                "check on the AWS price list what it is",
+            ),
+            "unknown_unit" => (
+                "lines in this unit cannot be scaled to tokens: their cost counts, their tokens do not",
+                "check on the bill what one unit is",
+            ),
+            "unknown_model" => (
+                "neither the usage type nor the product names a model",
+                "check on the bill which product it is",
+            ),
+            _ => (
+                "the product metadata names another kind of token than the usage type",
+                "check on the bill which of the two is right; the metadata was taken",
+            ),
         };
         Finding::new(code, Severity::Warning, subject, message, action).with_cost(cost, currency, lines)
     });

@@ -14,7 +14,14 @@ pub enum ChargeClass {
 }
 
 impl ChargeClass {
-    pub const ALL: [Self; 6] = [Self::Usage, Self::Tax, Self::Credit, Self::Refund, Self::Discount, Self::Other];
+    pub const ALL: [Self; 6] = [
+        Self::Usage,
+        Self::Tax,
+        Self::Credit,
+        Self::Refund,
+        Self::Discount,
+        Self::Other,
+    ];
 
     /// By `line_item_line_item_type` as the bill spells it.  Only `Usage` itself is usage.
     pub fn of(charge_type: &str) -> Self {
@@ -82,7 +89,12 @@ pub enum SelectionRule {
 }
 
 impl SelectionRule {
-    pub const ALL: [Self; 4] = [Self::ProductFamily, Self::ProductCode, Self::BedrockEdition, Self::Operation];
+    pub const ALL: [Self; 4] = [
+        Self::ProductFamily,
+        Self::ProductCode,
+        Self::BedrockEdition,
+        Self::Operation,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {

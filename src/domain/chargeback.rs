@@ -156,31 +156,48 @@ impl Chargeback {
         let mut kept: BTreeMap<(ChargeClass, String, State), KeptVisible> = BTreeMap::new();
         for (currency, group) in groups {
             let Some(rate) = reporting.rate_of(currency) else {
-                this.unconverted.push((currency.to_owned(), group.iter().map(|s| s.cost).sum()));
+                this.unconverted
+                    .push((currency.to_owned(), group.iter().map(|s| s.cost).sum()));
                 continue;
             };
             let convert = |total: Amount, parts: &[Amount]| match reporting {
                 Reporting::Usd => Some(parts.to_vec()),
                 Reporting::YenAtPlanningRate(_) => {
                     let whole = total.units() / 10_i128.pow(super::money::SCALE);
-                    Some(convert_parts(whole, parts, rate)?.into_iter().map(Amount::from_whole).collect())
+                    Some(
+                        convert_parts(whole, parts, rate)?
+                            .into_iter()
+                            .map(Amount::from_whole)
+                            .collect(),
+                    )
                 }
             };
             let billed: Amount = group.iter().map(|s| s.cost).sum();
             let total = match reporting {
                 Reporting::Usd => billed,
-                Reporting::YenAtPlanningRate(_) => Amount::from_whole(billed.to_whole(rate).ok_or(TooLargeToConvert(period))?),
+                Reporting::YenAtPlanningRate(_) => {
+                    Amount::from_whole(billed.to_whole(rate).ok_or(TooLargeToConvert(period))?)
+                }
             };
             let items = items_of(&group);
             let costs: Vec<Amount> = items.iter().map(|item| item.cost).collect();
             let amounts = convert(total, &costs).ok_or(TooLargeToConvert(period))?;
             for (item, amount) in items.iter().zip(amounts) {
                 match (&item.key, by) {
-                    (ItemKey::Department(code), GroupBy::Department) => add_row(&mut rows, Some((*code).to_owned()), amount, item.tokens, item.lines),
+                    (ItemKey::Department(code), GroupBy::Department) => {
+                        add_row(&mut rows, Some((*code).to_owned()), amount, item.tokens, item.lines)
+                    }
                     (ItemKey::Department(code), _) => {
-                        let own: Vec<&LeafSum> = leaves.iter().filter(|l| l.currency == currency && l.department == *code).collect();
+                        let own: Vec<&LeafSum> = leaves
+                            .iter()
+                            .filter(|l| l.currency == currency && l.department == *code)
+                            .collect();
                         for (leaf, amount) in apportion(amount, &own, &convert).ok_or(TooLargeToConvert(period))? {
-                            let key = if by == GroupBy::Person { leaf.person.clone() } else { leaf.project.clone() };
+                            let key = if by == GroupBy::Person {
+                                leaf.person.clone()
+                            } else {
+                                leaf.project.clone()
+                            };
                             add_row(&mut rows, key, amount, leaf.tokens, leaf.lines);
                         }
                     }
@@ -201,11 +218,16 @@ impl Chargeback {
             this.total += total;
         }
         this.rows = rows.into_values().collect();
-        this.rows.sort_by(|a, b| b.direct.cmp(&a.direct).then_with(|| a.code.cmp(&b.code)));
+        this.rows
+            .sort_by(|a, b| b.direct.cmp(&a.direct).then_with(|| a.code.cmp(&b.code)));
         this.kept = kept.into_values().collect();
         let rows: Amount = this.rows.iter().map(|row| row.direct).sum();
         let kept: Amount = this.kept.iter().map(|kept| kept.amount).sum();
-        assert_eq!(rows + kept, this.total, "rows and what is kept visible add up to the bill");
+        assert_eq!(
+            rows + kept,
+            this.total,
+            "rows and what is kept visible add up to the bill"
+        );
         Ok(this)
     }
 
@@ -221,8 +243,19 @@ impl Chargeback {
     }
 }
 
-fn add_row(rows: &mut BTreeMap<Option<String>, ChargebackRow>, code: Option<String>, amount: Amount, tokens: i64, lines: i64) {
-    let row = rows.entry(code.clone()).or_insert(ChargebackRow { code, direct: Amount::ZERO, tokens: 0, lines: 0 });
+fn add_row(
+    rows: &mut BTreeMap<Option<String>, ChargebackRow>,
+    code: Option<String>,
+    amount: Amount,
+    tokens: i64,
+    lines: i64,
+) {
+    let row = rows.entry(code.clone()).or_insert(ChargebackRow {
+        code,
+        direct: Amount::ZERO,
+        tokens: 0,
+        lines: 0,
+    });
     row.direct += amount;
     row.tokens += tokens;
     row.lines += lines;
@@ -247,10 +280,17 @@ fn items_of<'a>(group: &[&'a OwnerSum]) -> Vec<Item<'a>> {
     for sum in group {
         let key = match (&sum.department, sum.class) {
             (Some(code), ChargeClass::Usage) => ItemKey::Department(code),
-            (_, ChargeClass::Usage) => ItemKey::Kept(ChargeClass::Usage, sum.reason.map_or("", Reason::as_str), sum.state),
+            (_, ChargeClass::Usage) => {
+                ItemKey::Kept(ChargeClass::Usage, sum.reason.map_or("", Reason::as_str), sum.state)
+            }
             (_, class) => ItemKey::Kept(class, &sum.charge_type, sum.state),
         };
-        let item = items.entry(key).or_insert(Item { key, cost: Amount::ZERO, tokens: 0, lines: 0 });
+        let item = items.entry(key).or_insert(Item {
+            key,
+            cost: Amount::ZERO,
+            tokens: 0,
+            lines: 0,
+        });
         item.cost += sum.cost;
         item.tokens += sum.tokens;
         item.lines += sum.lines;
@@ -280,7 +320,12 @@ fn apportion<'l>(
         parts = finer;
     }
     // The store groups by all of the levels, so a last group is one leaf.
-    Some(parts.into_iter().filter_map(|(group, amount)| group.first().map(|leaf| (*leaf, amount))).collect())
+    Some(
+        parts
+            .into_iter()
+            .filter_map(|(group, amount)| group.first().map(|leaf| (*leaf, amount)))
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -302,7 +347,11 @@ mod tests {
             class: ChargeClass::Usage,
             charge_type: "Usage".to_owned(),
             currency: "USD".to_owned(),
-            state: if department.is_some() { State::Attributed } else { State::Quarantined },
+            state: if department.is_some() {
+                State::Attributed
+            } else {
+                State::Quarantined
+            },
             reason: department.is_none().then_some(Reason::Unparsed),
             department: department.map(str::to_owned),
             lines: 1,
@@ -312,7 +361,14 @@ mod tests {
     }
 
     fn other(class: ChargeClass, charge_type: &str, currency: &str, cost: &str) -> OwnerSum {
-        OwnerSum { class, charge_type: charge_type.to_owned(), currency: currency.to_owned(), state: State::Unattributed, reason: Some(Reason::NotUsage), ..usage(None, cost) }
+        OwnerSum {
+            class,
+            charge_type: charge_type.to_owned(),
+            currency: currency.to_owned(),
+            state: State::Unattributed,
+            reason: Some(Reason::NotUsage),
+            ..usage(None, cost)
+        }
     }
 
     fn leaf(department: &str, person: Option<&str>, model: &str, cost: &str) -> LeafSum {
@@ -338,34 +394,79 @@ mod tests {
             other(ChargeClass::Tax, "Tax", "USD", "0.164"),
             other(ChargeClass::Credit, "Credit", "USD", "-0.05"),
         ];
-        let month = Chargeback::build(period(), &sums, &[], GroupBy::Department, Reporting::YenAtPlanningRate(Decimal::from(150))).unwrap_or_else(|e| panic!("{e}"));
+        let month = Chargeback::build(
+            period(),
+            &sums,
+            &[],
+            GroupBy::Department,
+            Reporting::YenAtPlanningRate(Decimal::from(150)),
+        )
+        .unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(month.total, Amount::from_whole(278));
         // Exact: sales 184.5, legal 61.5, undecided 15, tax 24.6, credit -7.5.  Cut: 184 + 61 + 15 + 24 - 7 = 277; the one
         // yen that is missing goes to tax, which lost 0.6.
-        let rows: Vec<_> = month.rows.iter().map(|r| (r.code.as_deref().unwrap_or(""), r.direct.to_string())).collect();
+        let rows: Vec<_> = month
+            .rows
+            .iter()
+            .map(|r| (r.code.as_deref().unwrap_or(""), r.direct.to_string()))
+            .collect();
         assert_eq!(rows, [("sales", "184".to_owned()), ("legal", "61".to_owned())]);
-        let kept: Vec<_> = month.kept.iter().map(|k| (k.label.as_str(), k.amount.to_string())).collect();
-        assert_eq!(kept, [("unparsed", "15".to_owned()), ("Tax", "25".to_owned()), ("Credit", "-7".to_owned())]);
+        let kept: Vec<_> = month
+            .kept
+            .iter()
+            .map(|k| (k.label.as_str(), k.amount.to_string()))
+            .collect();
+        assert_eq!(
+            kept,
+            [
+                ("unparsed", "15".to_owned()),
+                ("Tax", "25".to_owned()),
+                ("Credit", "-7".to_owned())
+            ]
+        );
     }
 
     #[test]
     fn people_sum_the_same_leaves_as_departments() {
         let sums = [usage(Some("sales"), "1.0033"), usage(Some("legal"), "0.5")];
-        let leaves = [leaf("sales", Some("E1"), "a", "0.3344"), leaf("sales", Some("E1"), "b", "0.3344"), leaf("sales", None, "a", "0.3345"), leaf("legal", Some("E1"), "a", "0.5")];
+        let leaves = [
+            leaf("sales", Some("E1"), "a", "0.3344"),
+            leaf("sales", Some("E1"), "b", "0.3344"),
+            leaf("sales", None, "a", "0.3345"),
+            leaf("legal", Some("E1"), "a", "0.5"),
+        ];
         let reporting = Reporting::YenAtPlanningRate(Decimal::from(150));
         let build = |by| Chargeback::build(period(), &sums, &leaves, by, reporting).unwrap_or_else(|e| panic!("{e}"));
         let (departments, people) = (build(GroupBy::Department), build(GroupBy::Person));
         assert_eq!(departments.total, people.total);
-        assert_eq!(people.rows.iter().map(|r| r.direct).sum::<Amount>(), departments.rows.iter().map(|r| r.direct).sum::<Amount>());
+        assert_eq!(
+            people.rows.iter().map(|r| r.direct).sum::<Amount>(),
+            departments.rows.iter().map(|r| r.direct).sum::<Amount>()
+        );
         assert_eq!(people.rows.len(), 2);
     }
 
     #[test]
     fn a_currency_without_a_rate_is_named_and_not_added() {
-        let sums = [usage(Some("sales"), "1"), other(ChargeClass::Tax, "Tax", "EUR", "5"), other(ChargeClass::Tax, "Tax", "JPY", "7")];
-        let yen = Chargeback::build(period(), &sums, &[], GroupBy::Department, Reporting::YenAtPlanningRate(Decimal::from(100))).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!((yen.total, yen.unconverted), (Amount::from_whole(107), vec![("EUR".to_owned(), amount("5"))]));
-        let usd = Chargeback::build(period(), &sums, &[], GroupBy::Department, Reporting::Usd).unwrap_or_else(|e| panic!("{e}"));
+        let sums = [
+            usage(Some("sales"), "1"),
+            other(ChargeClass::Tax, "Tax", "EUR", "5"),
+            other(ChargeClass::Tax, "Tax", "JPY", "7"),
+        ];
+        let yen = Chargeback::build(
+            period(),
+            &sums,
+            &[],
+            GroupBy::Department,
+            Reporting::YenAtPlanningRate(Decimal::from(100)),
+        )
+        .unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(
+            (yen.total, yen.unconverted),
+            (Amount::from_whole(107), vec![("EUR".to_owned(), amount("5"))])
+        );
+        let usd = Chargeback::build(period(), &sums, &[], GroupBy::Department, Reporting::Usd)
+            .unwrap_or_else(|e| panic!("{e}"));
         assert_eq!((usd.total, usd.unconverted.len()), (amount("1"), 2));
     }
 

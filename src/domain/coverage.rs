@@ -15,10 +15,17 @@ const SETTLING_DAYS: u64 = 2;
 
 /// Days of the period that should have lines by the time of the delivery, and have none.
 pub fn missing_days(period: BillingPeriod, days: &BTreeSet<NaiveDate>, delivered_at: DateTime<Utc>) -> Vec<NaiveDate> {
-    let settled = delivered_at.date_naive().checked_sub_days(Days::new(SETTLING_DAYS)).unwrap_or(NaiveDate::MIN);
+    let settled = delivered_at
+        .date_naive()
+        .checked_sub_days(Days::new(SETTLING_DAYS))
+        .unwrap_or(NaiveDate::MIN);
     let newest = days.range(..period.days().to).next_back().copied();
     let expected = |day: &NaiveDate| *day <= settled || newest.is_some_and(|newest| *day < newest);
-    period.days().iter().filter(|day| expected(day) && !days.contains(day)).collect()
+    period
+        .days()
+        .iter()
+        .filter(|day| expected(day) && !days.contains(day))
+        .collect()
 }
 
 pub fn findings(period: BillingPeriod, days: &BTreeSet<NaiveDate>, delivered_at: DateTime<Utc>) -> Vec<Finding> {

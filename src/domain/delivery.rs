@@ -163,12 +163,17 @@ impl Delivery {
     /// UTC days that have any line at all, Bedrock or not.
     pub fn days(&self) -> BTreeSet<NaiveDate> {
         let charged = self.charges.iter().map(|(key, _)| key.usage_date);
-        charged.chain(self.left_out.iter().map(|(key, _)| key.usage_date)).collect()
+        charged
+            .chain(self.left_out.iter().map(|(key, _)| key.usage_date))
+            .collect()
     }
 
     /// Payer accounts that the delivery bills.
     pub fn payers(&self) -> BTreeSet<&str> {
         let charged = self.charges.iter().map(|(key, _)| key.payer);
-        charged.chain(self.left_out.iter().map(|(key, _)| key.payer)).map(|id| self.texts.or_empty(id)).collect()
+        charged
+            .chain(self.left_out.iter().map(|(key, _)| key.payer))
+            .map(|id| self.texts.or_empty(id))
+            .collect()
     }
 }

@@ -73,7 +73,10 @@ impl FromStr for EntryKind {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Person, Self::Service, Self::Gateway, Self::Shared].into_iter().find(|k| k.as_str() == text).ok_or(())
+        [Self::Person, Self::Service, Self::Gateway, Self::Shared]
+            .into_iter()
+            .find(|k| k.as_str() == text)
+            .ok_or(())
     }
 }
 
@@ -130,11 +133,16 @@ pub struct PrincipalEntry {
 impl PrincipalEntry {
     /// An entry for any role, session and user names the owner of its account, the last rule to be asked.
     pub fn is_account_owner(&self) -> bool {
-        [&self.role, &self.session, &self.user].into_iter().all(|cell| *cell == Cell::Any)
+        [&self.role, &self.session, &self.user]
+            .into_iter()
+            .all(|cell| *cell == Cell::Any)
     }
 
     fn weight(&self) -> usize {
-        [&self.account, &self.role, &self.session, &self.user].into_iter().filter(|c| matches!(c, Cell::Exactly(_))).count()
+        [&self.account, &self.role, &self.session, &self.user]
+            .into_iter()
+            .filter(|c| matches!(c, Cell::Exactly(_)))
+            .count()
     }
 
     fn matches(&self, principal: &super::principal::Principal<'_>) -> bool {
@@ -158,15 +166,27 @@ impl Directory {
     /// Stretches of days inside `range` in which the directory does not change.
     pub fn spans(&self, range: DayRange) -> Vec<DayRange> {
         let terms = self.departments.iter().map(|d| d.valid);
-        let terms = terms.chain(self.people.iter().map(|p| p.valid)).chain(self.projects.iter().map(|p| p.valid));
+        let terms = terms
+            .chain(self.people.iter().map(|p| p.valid))
+            .chain(self.projects.iter().map(|p| p.valid));
         let mut cuts: BTreeSet<NaiveDate> = BTreeSet::from([range.from, range.to]);
         for term in terms.chain(self.principals.iter().map(|p| p.valid)) {
-            cuts.extend([Some(term.from), term.to].into_iter().flatten().filter(|day| range.contains(*day)));
+            cuts.extend(
+                [Some(term.from), term.to]
+                    .into_iter()
+                    .flatten()
+                    .filter(|day| range.contains(*day)),
+            );
         }
         let since = super::period::CALLER_IDENTITY_SINCE;
         cuts.extend(range.contains(since).then_some(since));
         let cuts: Vec<NaiveDate> = cuts.into_iter().collect();
-        cuts.windows(2).map(|pair| DayRange { from: pair[0], to: pair[1] }).collect()
+        cuts.windows(2)
+            .map(|pair| DayRange {
+                from: pair[0],
+                to: pair[1],
+            })
+            .collect()
     }
 
     pub fn on(&self, day: NaiveDate) -> DirectoryDay<'_> {
@@ -210,7 +230,10 @@ impl<'a> DirectoryDay<'a> {
         };
         for department in directory.departments.iter().filter(|d| d.valid.contains(day)) {
             this.departments.insert(comparable_name(&department.code), department);
-            this.cost_centers.entry(&department.cost_center).or_default().insert(&department.code);
+            this.cost_centers
+                .entry(&department.cost_center)
+                .or_default()
+                .insert(&department.code);
         }
         for project in directory.projects.iter().filter(|p| p.valid.contains(day)) {
             this.projects.insert(comparable_name(&project.code), project);
@@ -219,10 +242,16 @@ impl<'a> DirectoryDay<'a> {
             this.people.insert(&person.person_id, person);
             let email = comparable_name(&person.email);
             if let Some((login, _)) = email.split_once('@') {
-                this.logins.entry(login.to_owned()).or_default().insert(&person.person_id);
+                this.logins
+                    .entry(login.to_owned())
+                    .or_default()
+                    .insert(&person.person_id);
             }
             this.emails.entry(email).or_default().insert(&person.person_id);
-            this.logins.entry(comparable_name(&person.person_id)).or_default().insert(&person.person_id);
+            this.logins
+                .entry(comparable_name(&person.person_id))
+                .or_default()
+                .insert(&person.person_id);
         }
         for entry in directory.principals.iter().filter(|e| e.valid.contains(day)) {
             this.add_entry(entry);
@@ -238,10 +267,16 @@ impl<'a> DirectoryDay<'a> {
         match (&entry.role, &entry.user) {
             (Cell::Any, _) | (_, Cell::Any) => self.entries_of_any.push(entry),
             (Cell::Exactly(role), _) => {
-                self.entries_by_name.entry((NameOf::Role, comparable_name(role))).or_default().push(entry);
+                self.entries_by_name
+                    .entry((NameOf::Role, comparable_name(role)))
+                    .or_default()
+                    .push(entry);
             }
             (_, Cell::Exactly(user)) => {
-                self.entries_by_name.entry((NameOf::User, comparable_name(user))).or_default().push(entry);
+                self.entries_by_name
+                    .entry((NameOf::User, comparable_name(user)))
+                    .or_default()
+                    .push(entry);
             }
             // Neither a role nor a user: the account's root, by account alone.
             (Cell::Absent, Cell::Absent) => self.entries_of_any.push(entry),
@@ -262,7 +297,8 @@ impl<'a> DirectoryDay<'a> {
 
     /// A person's department on the day, where both are valid.
     pub fn home(&self, person_id: &str) -> Option<&'a str> {
-        self.department(&self.person(person_id)?.department_code).map(|d| d.code.as_str())
+        self.department(&self.person(person_id)?.department_code)
+            .map(|d| d.code.as_str())
     }
 
     /// The departments of a cost centre, compared as text.
@@ -274,19 +310,35 @@ impl<'a> DirectoryDay<'a> {
     pub fn people_named(&self, name: &str) -> Vec<&'a str> {
         let name = comparable_name(name);
         let index = if name.contains('@') { &self.emails } else { &self.logins };
-        index.get(&name).map(|people| people.iter().copied().collect()).unwrap_or_default()
+        index
+            .get(&name)
+            .map(|people| people.iter().copied().collect())
+            .unwrap_or_default()
     }
 
     /// The entries that fit a principal with the most exact cells; more than one where several weigh the same.
     pub fn best_entries(&self, principal: &super::principal::Principal<'_>) -> Vec<&'a PrincipalEntry> {
-        let named = principal.role.map(|r| (NameOf::Role, r)).into_iter().chain(principal.user.map(|u| (NameOf::User, u)));
-        let candidates = named.filter_map(|(of, name)| self.entries_by_name.get(&(of, comparable_name(name)))).flatten();
-        let fitting: Vec<_> = candidates.chain(&self.entries_of_any).copied().filter(|e| e.matches(principal)).collect();
+        let named = principal
+            .role
+            .map(|r| (NameOf::Role, r))
+            .into_iter()
+            .chain(principal.user.map(|u| (NameOf::User, u)));
+        let candidates = named
+            .filter_map(|(of, name)| self.entries_by_name.get(&(of, comparable_name(name))))
+            .flatten();
+        let fitting: Vec<_> = candidates
+            .chain(&self.entries_of_any)
+            .copied()
+            .filter(|e| e.matches(principal))
+            .collect();
         let heaviest = fitting.iter().map(|e| e.weight()).max();
         fitting.into_iter().filter(|e| Some(e.weight()) == heaviest).collect()
     }
 
     pub fn account_owners(&self, account: &str) -> &[&'a PrincipalEntry] {
-        self.owners.get(account).or_else(|| self.owners.get("*")).map_or(&[], Vec::as_slice)
+        self.owners
+            .get(account)
+            .or_else(|| self.owners.get("*"))
+            .map_or(&[], Vec::as_slice)
     }
 }

@@ -26,7 +26,10 @@ impl Severity {
     }
 
     pub fn parse(text: &str) -> Self {
-        [Self::Info, Self::Warning].into_iter().find(|s| s.as_str() == text).unwrap_or(Self::Error)
+        [Self::Info, Self::Warning]
+            .into_iter()
+            .find(|s| s.as_str() == text)
+            .unwrap_or(Self::Error)
     }
 }
 
@@ -46,8 +49,23 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub fn new(code: &'static str, severity: Severity, subject: impl Into<String>, message: impl Into<String>, action: impl Into<String>) -> Self {
-        Self { code, severity, subject: subject.into(), message: message.into(), action: action.into(), amount: None, currency: None, lines: None }
+    pub fn new(
+        code: &'static str,
+        severity: Severity,
+        subject: impl Into<String>,
+        message: impl Into<String>,
+        action: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            severity,
+            subject: subject.into(),
+            message: message.into(),
+            action: action.into(),
+            amount: None,
+            currency: None,
+            lines: None,
+        }
     }
 
     #[must_use]

@@ -113,7 +113,10 @@ impl Amount {
     /// Multiplied by a rate and rounded once to a whole number, half away from zero (四捨五入).
     pub fn to_whole(self, rate: Decimal) -> Option<i128> {
         let product = self.0.checked_mul(rate.mantissa())?;
-        Some(divide_half_away(product, UNIT.checked_mul(10_i128.checked_pow(rate.scale())?)?))
+        Some(divide_half_away(
+            product,
+            UNIT.checked_mul(10_i128.checked_pow(rate.scale())?)?,
+        ))
     }
 }
 
@@ -128,13 +131,20 @@ fn divide_half_even(value: i128, divisor: i128) -> i128 {
 
 fn divide_half_away(value: i128, divisor: i128) -> i128 {
     let (quotient, rest) = (value / divisor, (value % divisor).abs());
-    if rest >= divisor - rest { quotient + value.signum() } else { quotient }
+    if rest >= divisor - rest {
+        quotient + value.signum()
+    } else {
+        quotient
+    }
 }
 
 /// Plain decimal text without trailing zeros: `12.5`, `-0.000000000001`, `0`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, fraction) = (self.0.unsigned_abs() / UNIT.unsigned_abs(), self.0.unsigned_abs() % UNIT.unsigned_abs());
+        let (whole, fraction) = (
+            self.0.unsigned_abs() / UNIT.unsigned_abs(),
+            self.0.unsigned_abs() % UNIT.unsigned_abs(),
+        );
         let sign = if self.0 < 0 { "-" } else { "" };
         if fraction == 0 {
             return write!(f, "{sign}{whole}");
@@ -184,15 +194,33 @@ impl Sum for Amount {
 /// first.  So no part is off by a whole unit, negating everything negates the result, and parts that convert exactly stay.
 pub fn convert_parts(total: i128, parts: &[Amount], rate: Decimal) -> Option<Vec<i128>> {
     let divisor = UNIT.checked_mul(10_i128.checked_pow(rate.scale())?)?;
-    let exact: Vec<i128> = parts.iter().map(|part| part.0.checked_mul(rate.mantissa())).collect::<Option<_>>()?;
+    let exact: Vec<i128> = parts
+        .iter()
+        .map(|part| part.0.checked_mul(rate.mantissa()))
+        .collect::<Option<_>>()?;
     let mut whole: Vec<i128> = exact.iter().map(|value| value / divisor).collect();
     let missing = total - whole.iter().sum::<i128>();
-    let mut losers: Vec<usize> = (0..exact.len()).filter(|&i| (exact[i] % divisor).signum() == missing.signum()).collect();
-    losers.sort_by_key(|&i| (std::cmp::Reverse((exact[i] % divisor).abs()), std::cmp::Reverse(exact[i].abs()), i));
-    for i in losers.into_iter().take(usize::try_from(missing.unsigned_abs()).unwrap_or(usize::MAX)) {
+    let mut losers: Vec<usize> = (0..exact.len())
+        .filter(|&i| (exact[i] % divisor).signum() == missing.signum())
+        .collect();
+    losers.sort_by_key(|&i| {
+        (
+            std::cmp::Reverse((exact[i] % divisor).abs()),
+            std::cmp::Reverse(exact[i].abs()),
+            i,
+        )
+    });
+    for i in losers
+        .into_iter()
+        .take(usize::try_from(missing.unsigned_abs()).unwrap_or(usize::MAX))
+    {
         whole[i] += missing.signum();
     }
-    assert_eq!(whole.iter().sum::<i128>(), total, "the parts of a conversion add up to its total");
+    assert_eq!(
+        whole.iter().sum::<i128>(),
+        total,
+        "the parts of a conversion add up to its total"
+    );
     Some(whole)
 }
 
@@ -224,7 +252,11 @@ mod tests {
             (123_456_789_012_345_680.0, "123456789012345680"),
         ];
         for (double, text) in cases {
-            assert_eq!(Amount::from_double(double).map(|a| a.to_string()).as_deref(), Some(text), "{double}");
+            assert_eq!(
+                Amount::from_double(double).map(|a| a.to_string()).as_deref(),
+                Some(text),
+                "{double}"
+            );
         }
     }
 
@@ -238,7 +270,13 @@ mod tests {
     #[test]
     fn yen_are_rounded_half_away_from_zero() {
         let rate = Decimal::new(15_000, 2);
-        for (usd, yen) in [("0.01", 2), ("-0.01", -2), ("0.003333333333", 0), ("10", 1500), ("0.009999999999", 1)] {
+        for (usd, yen) in [
+            ("0.01", 2),
+            ("-0.01", -2),
+            ("0.003333333333", 0),
+            ("10", 1500),
+            ("0.009999999999", 1),
+        ] {
             assert_eq!(amount(usd).to_whole(rate), Some(yen), "{usd}");
         }
     }
@@ -248,7 +286,11 @@ mod tests {
         let rate = Decimal::ONE;
         let check = |parts: &[&str], total: i128, expected: &[i128]| {
             let parts: Vec<Amount> = parts.iter().map(|p| amount(p)).collect();
-            assert_eq!(convert_parts(total, &parts, rate).as_deref(), Some(expected), "{parts:?}");
+            assert_eq!(
+                convert_parts(total, &parts, rate).as_deref(),
+                Some(expected),
+                "{parts:?}"
+            );
         };
         check(&["0.3", "0.3", "0.4"], 1, &[0, 0, 1]);
         check(&["1.5", "1.5"], 3, &[2, 1]);

@@ -25,7 +25,9 @@ pub struct PeriodError(String);
 
 impl BillingPeriod {
     pub fn of(day: NaiveDate) -> Self {
-        Self { first_day: day.with_day(1).unwrap_or(day) }
+        Self {
+            first_day: day.with_day(1).unwrap_or(day),
+        }
     }
 
     pub const fn first_day(self) -> NaiveDate {
@@ -33,15 +35,28 @@ impl BillingPeriod {
     }
 
     pub fn next(self) -> Self {
-        Self { first_day: self.first_day.checked_add_months(chrono::Months::new(1)).unwrap_or(NaiveDate::MAX) }
+        Self {
+            first_day: self
+                .first_day
+                .checked_add_months(chrono::Months::new(1))
+                .unwrap_or(NaiveDate::MAX),
+        }
     }
 
     pub fn previous(self) -> Self {
-        Self { first_day: self.first_day.checked_sub_months(chrono::Months::new(1)).unwrap_or(NaiveDate::MIN) }
+        Self {
+            first_day: self
+                .first_day
+                .checked_sub_months(chrono::Months::new(1))
+                .unwrap_or(NaiveDate::MIN),
+        }
     }
 
     pub fn days(self) -> DayRange {
-        DayRange { from: self.first_day, to: self.next().first_day }
+        DayRange {
+            from: self.first_day,
+            to: self.next().first_day,
+        }
     }
 }
 
@@ -109,9 +124,22 @@ mod tests {
     #[test]
     fn months_are_read_strictly() {
         for text in ["2026-10", "2006-01", "2199-12"] {
-            assert_eq!(text.parse::<BillingPeriod>().map(|p| p.to_string()).ok().as_deref(), Some(text));
+            assert_eq!(
+                text.parse::<BillingPeriod>().map(|p| p.to_string()).ok().as_deref(),
+                Some(text)
+            );
         }
-        for text in ["", "2026", "2026-13", "2026-1", "2026-10-01", "26-10", "+202-10", "９026-10", "0001-01"] {
+        for text in [
+            "",
+            "2026",
+            "2026-13",
+            "2026-1",
+            "2026-10-01",
+            "26-10",
+            "+202-10",
+            "９026-10",
+            "0001-01",
+        ] {
             assert!(text.parse::<BillingPeriod>().is_err(), "{text}");
         }
     }
@@ -119,16 +147,31 @@ mod tests {
     #[test]
     fn a_month_ends_where_the_next_begins() {
         let december: BillingPeriod = "2026-12".parse().unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(december.days(), DayRange { from: day("2026-12-01"), to: day("2027-01-01") });
+        assert_eq!(
+            december.days(),
+            DayRange {
+                from: day("2026-12-01"),
+                to: day("2027-01-01")
+            }
+        );
         assert_eq!(december.days().iter().count(), 31);
         assert_eq!(december.next().previous(), december);
     }
 
     #[test]
     fn validity_ends_before_its_last_date() {
-        let term = Validity { from: day("2026-10-01"), to: Some(day("2026-10-15")) };
+        let term = Validity {
+            from: day("2026-10-01"),
+            to: Some(day("2026-10-15")),
+        };
         assert!(term.contains(day("2026-10-14")) && !term.contains(day("2026-10-15")));
-        assert!(!term.overlaps(Validity { from: day("2026-10-15"), to: None }));
-        assert!(term.overlaps(Validity { from: day("2026-10-14"), to: None }));
+        assert!(!term.overlaps(Validity {
+            from: day("2026-10-15"),
+            to: None
+        }));
+        assert!(term.overlaps(Validity {
+            from: day("2026-10-14"),
+            to: None
+        }));
     }
 }

@@ -47,15 +47,35 @@ impl<'a> Principal<'a> {
             Some((kind, rest)) => (kind, Some(rest)),
             None => (resource, None),
         };
-        let base = Self { partition, account, kind: PrincipalKind::Root, role: None, session: None, user: None };
+        let base = Self {
+            partition,
+            account,
+            kind: PrincipalKind::Root,
+            role: None,
+            session: None,
+            user: None,
+        };
         match (kind, rest) {
             ("root", None) => Some(base),
-            ("user", Some(path)) => last_part(path).map(|user| Self { kind: PrincipalKind::User, user: Some(user), ..base }),
-            ("role", Some(path)) => last_part(path).map(|role| Self { kind: PrincipalKind::Role, role: Some(role), ..base }),
+            ("user", Some(path)) => last_part(path).map(|user| Self {
+                kind: PrincipalKind::User,
+                user: Some(user),
+                ..base
+            }),
+            ("role", Some(path)) => last_part(path).map(|role| Self {
+                kind: PrincipalKind::Role,
+                role: Some(role),
+                ..base
+            }),
             ("assumed-role", Some(rest)) => {
                 let (role, session) = rest.split_once('/')?;
                 let whole = !role.is_empty() && !session.is_empty() && !session.contains('/');
-                whole.then_some(Self { kind: PrincipalKind::AssumedRole, role: Some(role), session: Some(session), ..base })
+                whole.then_some(Self {
+                    kind: PrincipalKind::AssumedRole,
+                    role: Some(role),
+                    session: Some(session),
+                    ..base
+                })
             }
             _ => None,
         }
@@ -84,29 +104,71 @@ mod tests {
     fn check(arn: &str, expected: Option<(&str, &str, &str, &str, &str)>) {
         let read = Principal::parse(arn);
         let parts = read.as_ref().map(|p| {
-            (p.kind.as_str(), p.account, p.role.unwrap_or(""), p.session.unwrap_or(""), p.user.unwrap_or(""))
+            (
+                p.kind.as_str(),
+                p.account,
+                p.role.unwrap_or(""),
+                p.session.unwrap_or(""),
+                p.user.unwrap_or(""),
+            )
         });
         assert_eq!(parts, expected, "{arn}");
     }
 
     #[test]
     fn every_documented_shape_is_read() {
-        check("arn:aws:iam::111122223333:user/alice", Some(("user", "111122223333", "", "", "alice")));
-        check("arn:aws:iam::111122223333:user/division/tokyo/svc", Some(("user", "111122223333", "", "", "svc")));
-        check("arn:aws:iam::111122223333:user/BedrockAPIKey-k7x2", Some(("user", "111122223333", "", "", "BedrockAPIKey-k7x2")));
-        check("arn:aws:sts::002200010004:assumed-role/Admin/bob", Some(("assumed-role", "002200010004", "Admin", "bob", "")));
-        check("arn:aws:iam::111122223333:role/app/ledger", Some(("role", "111122223333", "ledger", "", "")));
+        check(
+            "arn:aws:iam::111122223333:user/alice",
+            Some(("user", "111122223333", "", "", "alice")),
+        );
+        check(
+            "arn:aws:iam::111122223333:user/division/tokyo/svc",
+            Some(("user", "111122223333", "", "", "svc")),
+        );
+        check(
+            "arn:aws:iam::111122223333:user/BedrockAPIKey-k7x2",
+            Some(("user", "111122223333", "", "", "BedrockAPIKey-k7x2")),
+        );
+        check(
+            "arn:aws:sts::002200010004:assumed-role/Admin/bob",
+            Some(("assumed-role", "002200010004", "Admin", "bob", "")),
+        );
+        check(
+            "arn:aws:iam::111122223333:role/app/ledger",
+            Some(("role", "111122223333", "ledger", "", "")),
+        );
         check(
             "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_PowerUser_0a1b2c3d4e5f6071/a@example.co.jp",
-            Some(("assumed-role", "111122223333", "AWSReservedSSO_PowerUser_0a1b2c3d4e5f6071", "a@example.co.jp", "")),
+            Some((
+                "assumed-role",
+                "111122223333",
+                "AWSReservedSSO_PowerUser_0a1b2c3d4e5f6071",
+                "a@example.co.jp",
+                "",
+            )),
         );
         check(
             "arn:aws:sts::111122223333:assumed-role/bot/BedrockAgentCore-7c9e6679-7425-40de-944b-e07fc1f90ae7",
-            Some(("assumed-role", "111122223333", "bot", "BedrockAgentCore-7c9e6679-7425-40de-944b-e07fc1f90ae7", "")),
+            Some((
+                "assumed-role",
+                "111122223333",
+                "bot",
+                "BedrockAgentCore-7c9e6679-7425-40de-944b-e07fc1f90ae7",
+                "",
+            )),
         );
-        check("arn:aws:iam::111122223333:root", Some(("root", "111122223333", "", "", "")));
-        check("arn:aws-cn:sts::111122223333:assumed-role/r/s", Some(("assumed-role", "111122223333", "r", "s", "")));
-        check("arn:aws-us-gov:iam::111122223333:user/u", Some(("user", "111122223333", "", "", "u")));
+        check(
+            "arn:aws:iam::111122223333:root",
+            Some(("root", "111122223333", "", "", "")),
+        );
+        check(
+            "arn:aws-cn:sts::111122223333:assumed-role/r/s",
+            Some(("assumed-role", "111122223333", "r", "s", "")),
+        );
+        check(
+            "arn:aws-us-gov:iam::111122223333:user/u",
+            Some(("user", "111122223333", "", "", "u")),
+        );
     }
 
     #[test]

@@ -9,7 +9,11 @@ pub fn comparable_name(name: &str) -> String {
         return name.trim().to_ascii_lowercase();
     }
     // Lower case after upper case folds letters such as the sharp s, which plain lower case leaves apart.
-    let folded: String = name.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+    let folded: String = name
+        .nfkc()
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .collect();
     folded.nfkc().collect::<String>().trim().to_owned()
 }
 
@@ -19,7 +23,12 @@ mod tests {
 
     #[test]
     fn width_and_case_do_not_matter() {
-        for (left, right) in [("ＳＡＬＥＳ", "sales"), ("Straße", "STRASSE"), (" Alice.Kuroda ", "alice.kuroda"), ("ﾃﾞｰﾀ", "データ")] {
+        for (left, right) in [
+            ("ＳＡＬＥＳ", "sales"),
+            ("Straße", "STRASSE"),
+            (" Alice.Kuroda ", "alice.kuroda"),
+            ("ﾃﾞｰﾀ", "データ"),
+        ] {
             assert_eq!(comparable_name(left), comparable_name(right));
         }
         assert_ne!(comparable_name("0001210"), comparable_name("1210"));

@@ -122,25 +122,40 @@ impl Meaning {
         let by_metadata = metadata.inference_type.and_then(grammar::parse_inference_type);
         let (line_kind, tokens) = match (parsed.line_kind, parsed.tokens, by_metadata) {
             (LineKind::Unknown, _, Some(dimension)) => (LineKind::Tokens, Some(dimension)),
-            (LineKind::Tokens, Some(dimension), Some(named)) => {
-                (LineKind::Tokens, Some(TokenDimension { kind: named.kind, ttl: ttl_of(named, dimension), ..dimension }))
-            }
+            (LineKind::Tokens, Some(dimension), Some(named)) => (
+                LineKind::Tokens,
+                Some(TokenDimension {
+                    kind: named.kind,
+                    ttl: ttl_of(named, dimension),
+                    ..dimension
+                }),
+            ),
             (kind, dimension, _) => (kind, dimension),
         };
         let disagrees = matches!((parsed.tokens, by_metadata), (Some(a), Some(b)) if a.kind != b.kind);
         let named = metadata.model.or(metadata.product_name);
         let model = match line_kind {
-            LineKind::Tokens | LineKind::Capacity => {
-                named.and_then(|title| Model::from_title(title, metadata.provider)).or(parsed.model)
-            }
+            LineKind::Tokens | LineKind::Capacity => named
+                .and_then(|title| Model::from_title(title, metadata.provider))
+                .or(parsed.model),
             LineKind::Feature | LineKind::Unknown => None,
         };
-        Self { line_kind, model, tokens, region: parsed.region, disagrees }
+        Self {
+            line_kind,
+            model,
+            tokens,
+            region: parsed.region,
+            disagrees,
+        }
     }
 }
 
 fn ttl_of(named: TokenDimension, by_usage_type: TokenDimension) -> Option<CacheTtl> {
-    if named.kind == by_usage_type.kind { by_usage_type.ttl } else { named.ttl }
+    if named.kind == by_usage_type.kind {
+        by_usage_type.ttl
+    } else {
+        named.ttl
+    }
 }
 
 /// How many tokens one unit of a token line is; `None` for a unit that is not known.

@@ -15,7 +15,11 @@ use crate::domain::actor::Actor;
 use crate::store::tokens;
 
 /// Puts the actor into the request, or refuses it.
-pub async fn authenticate(State(state): State<AppState>, mut request: Request, next: Next) -> Result<Response, ApiError> {
+pub async fn authenticate(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
     let actor = identify(&state, request.headers()).await?;
     request.extensions_mut().insert(actor);
     Ok(next.run(request).await)
@@ -24,7 +28,9 @@ pub async fn authenticate(State(state): State<AppState>, mut request: Request, n
 async fn identify(state: &AppState, headers: &HeaderMap) -> Result<Actor, ApiError> {
     let mut connection = state.database.pool.acquire().await?;
     if let Some(secret) = presented_secret(headers) {
-        return tokens::find_actor(&mut connection, &secret, state.clock.now()).await?.ok_or(ApiError::Unauthenticated);
+        return tokens::find_actor(&mut connection, &secret, state.clock.now())
+            .await?
+            .ok_or(ApiError::Unauthenticated);
     }
     if tokens::count_tokens(&mut connection).await? > 0 || !is_loopback_host(headers) {
         return Err(ApiError::Unauthenticated);
@@ -70,7 +76,10 @@ fn decode_base64(text: &str) -> Option<String> {
 }
 
 fn is_loopback_host(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("");
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
@@ -89,7 +98,14 @@ mod tests {
 
     #[test]
     fn only_loopback_names_are_local() {
-        for (host, local) in [("127.0.0.1:8080", true), ("localhost", true), ("[::1]:8080", true), ("evil.example", false), ("127.0.0.1.evil.example:80", false), ("", false)] {
+        for (host, local) in [
+            ("127.0.0.1:8080", true),
+            ("localhost", true),
+            ("[::1]:8080", true),
+            ("evil.example", false),
+            ("127.0.0.1.evil.example:80", false),
+            ("", false),
+        ] {
             assert_eq!(is_loopback_host(&headers(header::HOST, host)), local, "{host}");
         }
     }

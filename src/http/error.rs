@@ -89,12 +89,26 @@ impl IntoResponse for ApiError {
             Self::BadParameter { pointer, .. } => Some(*pointer),
             _ => None,
         };
-        let problem = Problem { kind: "about:blank", title, status: self.status().as_u16(), code, detail, pointer, request_id };
+        let problem = Problem {
+            kind: "about:blank",
+            title,
+            status: self.status().as_u16(),
+            code,
+            detail,
+            pointer,
+            request_id,
+        };
         let mut response = (self.status(), Json(problem)).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if matches!(self, Self::Unauthenticated) {
             // A browser asks for the token as a password; programs send it as a bearer token.
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"anbun\", charset=\"UTF-8\""));
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"anbun\", charset=\"UTF-8\""),
+            );
         }
         response
     }

@@ -28,7 +28,10 @@ pub fn application(authenticated: Router<AppState>, state: AppState) -> Router {
     let with_header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     let authenticated = authenticated.route("/metrics", get(health::metrics));
     Router::new()
-        .merge(authenticated.layer(middleware::from_fn_with_state(state.clone(), authentication::authenticate)))
+        .merge(authenticated.layer(middleware::from_fn_with_state(
+            state.clone(),
+            authentication::authenticate,
+        )))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .layer(middleware::from_fn(measure))
@@ -37,13 +40,19 @@ pub fn application(authenticated: Router<AppState>, state: AppState) -> Router {
         .layer(with_header(header::REFERRER_POLICY, "same-origin"))
         .layer(with_header(header::CACHE_CONTROL, "no-store"))
         .layer(CompressionLayer::new())
-        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(REQUEST_SECONDS_MAX)))
+        .layer(TimeoutLayer::with_status_code(
+            axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            Duration::from_secs(REQUEST_SECONDS_MAX),
+        ))
         .layer(CatchPanicLayer::new())
         .with_state(state)
 }
 
 async fn measure(request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let started = Instant::now();
     let response = next.run(request).await;
     let labels = [("route", route), ("status", response.status().as_u16().to_string())];
@@ -54,7 +63,8 @@ async fn measure(request: Request, next: Next) -> Response {
 
 /// Refuses to serve the books to a network before anybody needs a token.
 pub async fn check_exposure(state: &AppState, address: SocketAddr) -> anyhow::Result<()> {
-    let tokens: StoreResult<i64> = async { tokens::count_tokens(&mut *state.database.pool.acquire().await?).await }.await;
+    let tokens: StoreResult<i64> =
+        async { tokens::count_tokens(&mut *state.database.pool.acquire().await?).await }.await;
     anyhow::ensure!(
         address.ip().is_loopback() || tokens? > 0,
         "{address} is not loopback and there is no token, so anybody on the network could read the books; make one first with 'anbun token create NAME --role finance'"
@@ -64,10 +74,15 @@ pub async fn check_exposure(state: &AppState, address: SocketAddr) -> anyhow::Re
 
 /// Serves until the process is asked to stop.
 pub async fn serve(router: Router, address: SocketAddr) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}; choose another with --listen"))?;
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another with --listen"))?;
     let address = listener.local_addr()?;
     eprintln!("anbun serves http://{address}/");
-    axum::serve(listener, router).with_graceful_shutdown(asked_to_stop()).await.context("the server ended")
+    axum::serve(listener, router)
+        .with_graceful_shutdown(asked_to_stop())
+        .await
+        .context("the server ended")
 }
 
 async fn asked_to_stop() {

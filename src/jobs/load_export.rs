@@ -34,7 +34,12 @@ pub struct LoadExport {
 /// What happened to one billing period.
 #[derive(Debug)]
 pub enum PeriodOutcome {
-    Loaded { total: RollUp, lines_read: i64, charges: usize, findings: Vec<Finding> },
+    Loaded {
+        total: RollUp,
+        lines_read: i64,
+        charges: usize,
+        findings: Vec<Finding>,
+    },
     Unchanged,
     Refused(anyhow::Error),
 }
@@ -50,11 +55,18 @@ impl LoadExport {
         progress: &(dyn Fn(String) + Sync),
     ) -> anyhow::Result<Vec<(BillingPeriod, PeriodOutcome)>> {
         authorize(actor, Action::LoadData)?;
-        let export = self.folder.canonicalize().with_context(|| format!("{}: there is no such export folder", self.folder.display()))?;
+        let export = self
+            .folder
+            .canonicalize()
+            .with_context(|| format!("{}: there is no such export folder", self.folder.display()))?;
         let mut found = manifest::find_manifests(&export)?;
         if !self.periods.is_empty() {
             for period in &self.periods {
-                anyhow::ensure!(found.iter().any(|(p, _)| p == period), "{}: the export has no month {period}", export.display());
+                anyhow::ensure!(
+                    found.iter().any(|(p, _)| p == period),
+                    "{}: the export has no month {period}",
+                    export.display()
+                );
             }
             found.retain(|(period, _)| self.periods.contains(period));
         }
@@ -62,7 +74,10 @@ impl LoadExport {
         let mut outcomes = Vec::with_capacity(found.len());
         for (period, manifest) in found {
             let outcome = match manifest {
-                Ok(manifest) => self.load_period(&name, &export, &manifest, database, settings, clock, actor, progress).await,
+                Ok(manifest) => {
+                    self.load_period(&name, &export, &manifest, database, settings, clock, actor, progress)
+                        .await
+                }
                 Err(error) => Err(error.into()),
             };
             outcomes.push((period, outcome.unwrap_or_else(PeriodOutcome::Refused)));
@@ -70,7 +85,10 @@ impl LoadExport {
         Ok(outcomes)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call, from `run`; each argument is another thing")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call, from `run`; each argument is another thing"
+    )]
     async fn load_period(
         &self,
         name: &str,
@@ -84,8 +102,16 @@ impl LoadExport {
     ) -> anyhow::Result<PeriodOutcome> {
         let period = manifest.period;
         // Its own connection: the month's lock ends with it, also when this program is killed.
-        let mut connection = database.pool.acquire().await.map_err(crate::store::StoreError::from)?.detach();
-        load::lock_period(&mut connection, period, || progress(format!("{period}: another load of this month is running; waiting"))).await?;
+        let mut connection = database
+            .pool
+            .acquire()
+            .await
+            .map_err(crate::store::StoreError::from)?
+            .detach();
+        load::lock_period(&mut connection, period, || {
+            progress(format!("{period}: another load of this month is running; waiting"))
+        })
+        .await?;
         let source_id = load::ensure_source(&mut connection, name, &export.display().to_string()).await?;
         let current = load::find_current_snapshot(&mut connection, source_id, period).await?;
         if !self.force && current.is_some_and(|current| current.digest == manifest.digest) {
@@ -98,8 +124,16 @@ impl LoadExport {
         let mut booked = tokio::task::spawn_blocking(move || book(delivery, &directory, &settings)).await?;
         let mut findings = std::mem::take(&mut booked.delivery.findings);
         findings.append(&mut booked.findings);
-        findings.extend(coverage::findings(period, &booked.delivery.days(), manifest.delivered_at));
-        progress(format!("{period}: storing {} charges of {} lines", booked.delivery.charges.len(), booked.delivery.lines_read));
+        findings.extend(coverage::findings(
+            period,
+            &booked.delivery.days(),
+            manifest.delivered_at,
+        ));
+        progress(format!(
+            "{period}: storing {} charges of {} lines",
+            booked.delivery.charges.len(),
+            booked.delivery.lines_read
+        ));
         let provenance = load::Provenance {
             source_id,
             digest: manifest.digest.clone(),
@@ -110,7 +144,12 @@ impl LoadExport {
         };
         load::replace_month(&mut connection, &provenance, &booked, &findings).await?;
         load::unlock_period(&mut connection, period).await?;
-        Ok(PeriodOutcome::Loaded { total: booked.total(), lines_read: booked.delivery.lines_read, charges: booked.delivery.charges.len(), findings })
+        Ok(PeriodOutcome::Loaded {
+            total: booked.total(),
+            lines_read: booked.delivery.lines_read,
+            charges: booked.delivery.charges.len(),
+            findings,
+        })
     }
 }
 

@@ -11,7 +11,11 @@ use super::SampleSize;
 
 pub const PAYER: &str = "999900001111";
 /// Account, and the department that owns it (empty where nobody does).
-pub const ACCOUNTS: [(&str, &str); 3] = [("111100002222", ""), ("111100003333", "data-platform"), ("002200004444", "")];
+pub const ACCOUNTS: [(&str, &str); 3] = [
+    ("111100002222", ""),
+    ("111100003333", "data-platform"),
+    ("002200004444", ""),
+];
 const SSO_ROLE: &str = "AWSReservedSSO_BedrockUser_0a1b2c3d4e5f6071";
 
 /// Code, name, Japanese name, parent, cost centre.  Some codes begin like others, so that a name cannot be cut blindly.
@@ -22,18 +26,48 @@ const DEPARTMENTS: [(&str, &str, &str, &str, &str); 10] = [
     ("research", "Research", "研究部", "engineering", "0001230"),
     ("sales", "Sales", "営業部", "", "0001300"),
     ("sales-partner", "Partner Sales", "パートナー営業部", "sales", "0001310"),
-    ("customer-success", "Customer Success", "カスタマーサクセス部", "sales", "0001320"),
+    (
+        "customer-success",
+        "Customer Success",
+        "カスタマーサクセス部",
+        "sales",
+        "0001320",
+    ),
     ("human-resources", "Human Resources", "人事部", "", "0001400"),
     ("finance", "Finance", "経理部", "", "0001500"),
     ("it", "IT", "情報システム部", "", "0001600"),
 ];
 /// Opened by the reorganisation; half of `research` moves there.
-const NEW_DEPARTMENT: (&str, &str, &str, &str, &str) = ("research-ml", "Machine Learning Research", "機械学習研究室", "research", "0001231");
+const NEW_DEPARTMENT: (&str, &str, &str, &str, &str) = (
+    "research-ml",
+    "Machine Learning Research",
+    "機械学習研究室",
+    "research",
+    "0001231",
+);
 
-const FAMILY_NAMES: [&str; 16] =
-    ["sato", "suzuki", "takahashi", "tanaka", "ito", "watanabe", "yamamoto", "nakamura", "kobayashi", "kato", "yoshida", "yamada", "sasaki", "mori", "abe", "ikeda"];
-const GIVEN_NAMES: [&str; 16] =
-    ["haruto", "yui", "aoi", "ren", "sakura", "minato", "hina", "riku", "mei", "sota", "rin", "yuma", "mio", "kaito", "emi", "ken"];
+const FAMILY_NAMES: [&str; 16] = [
+    "sato",
+    "suzuki",
+    "takahashi",
+    "tanaka",
+    "ito",
+    "watanabe",
+    "yamamoto",
+    "nakamura",
+    "kobayashi",
+    "kato",
+    "yoshida",
+    "yamada",
+    "sasaki",
+    "mori",
+    "abe",
+    "ikeda",
+];
+const GIVEN_NAMES: [&str; 16] = [
+    "haruto", "yui", "aoi", "ren", "sakura", "minato", "hina", "riku", "mei", "sota", "rin", "yuma", "mio", "kaito",
+    "emi", "ken",
+];
 
 /// How somebody's calls are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +100,15 @@ impl Employee {
     pub fn arn(&self, session: u32) -> String {
         let account = self.account;
         match self.access {
-            Access::PersonalRole => format!("arn:aws:sts::{account}:assumed-role/cowork-{}-{}/claude-code-{session}", self.department, self.login),
+            Access::PersonalRole => format!(
+                "arn:aws:sts::{account}:assumed-role/cowork-{}-{}/claude-code-{session}",
+                self.department, self.login
+            ),
             Access::SharedSso => format!("arn:aws:sts::{account}:assumed-role/{SSO_ROLE}/{}", self.email()),
-            Access::ApiKey => format!("arn:aws:iam::{account}:user/BedrockAPIKey-{}", self.person_id.to_lowercase()),
+            Access::ApiKey => format!(
+                "arn:aws:iam::{account}:user/BedrockAPIKey-{}",
+                self.person_id.to_lowercase()
+            ),
         }
     }
 }
@@ -84,7 +124,11 @@ pub struct Company {
 impl Company {
     pub fn new(size: SampleSize) -> Self {
         let mut random = StdRng::seed_from_u64(size.seed);
-        let middle = size.periods().into_iter().nth(size.months as usize / 2).unwrap_or(size.first);
+        let middle = size
+            .periods()
+            .into_iter()
+            .nth(size.months as usize / 2)
+            .unwrap_or(size.first);
         let reorganisation = middle.first_day();
         let mut employees: Vec<Employee> = (0..size.people.max(8)).map(|i| employee(i, &mut random)).collect();
         let mut of_research = 0;
@@ -100,7 +144,11 @@ impl Company {
             employees[count - from_end].access = access;
             employees[count - from_end].leaves = reorganisation.checked_add_days(chrono::Days::new(9));
         }
-        Self { employees, reorganisation, founded: NaiveDate::from_ymd_opt(2020, 4, 1).unwrap_or_default() }
+        Self {
+            employees,
+            reorganisation,
+            founded: NaiveDate::from_ymd_opt(2020, 4, 1).unwrap_or_default(),
+        }
     }
 
     /// Writes the four files of the directory.
@@ -108,17 +156,55 @@ impl Company {
         fs::create_dir_all(folder)?;
         let (founded, moved) = (self.founded, self.reorganisation);
         let mut departments = csv::Writer::from_path(folder.join("departments.csv"))?;
-        departments.write_record(["code", "name", "name_ja", "parent_code", "cost_center", "legal_entity", "valid_from", "valid_to"])?;
-        for (from, (code, name, name_ja, parent, cost_center)) in DEPARTMENTS.iter().map(|d| (founded, d)).chain([(moved, &NEW_DEPARTMENT)]) {
-            departments.write_record([code, name, name_ja, parent, cost_center, &"Example K.K.", &from.to_string().as_str(), &""])?;
+        departments.write_record([
+            "code",
+            "name",
+            "name_ja",
+            "parent_code",
+            "cost_center",
+            "legal_entity",
+            "valid_from",
+            "valid_to",
+        ])?;
+        for (from, (code, name, name_ja, parent, cost_center)) in DEPARTMENTS
+            .iter()
+            .map(|d| (founded, d))
+            .chain([(moved, &NEW_DEPARTMENT)])
+        {
+            departments.write_record([
+                code,
+                name,
+                name_ja,
+                parent,
+                cost_center,
+                &"Example K.K.",
+                &from.to_string().as_str(),
+                &"",
+            ])?;
         }
         departments.flush()?;
         let mut people = csv::Writer::from_path(folder.join("people.csv"))?;
-        people.write_record(["person_id", "name", "email", "department_code", "manager_person_id", "valid_from", "valid_to"])?;
+        people.write_record([
+            "person_id",
+            "name",
+            "email",
+            "department_code",
+            "manager_person_id",
+            "valid_from",
+            "valid_to",
+        ])?;
         for e in &self.employees {
             let row = |department: &str, from: NaiveDate, to: Option<NaiveDate>| {
                 let to = to.map(|day| day.to_string()).unwrap_or_default();
-                [e.person_id.clone(), e.name.clone(), e.email(), department.to_owned(), String::new(), from.to_string(), to]
+                [
+                    e.person_id.clone(),
+                    e.name.clone(),
+                    e.email(),
+                    department.to_owned(),
+                    String::new(),
+                    from.to_string(),
+                    to,
+                ]
             };
             if e.moves_at_reorganisation {
                 people.write_record(row(e.department, founded, Some(moved)))?;
@@ -130,7 +216,14 @@ impl Company {
         people.flush()?;
         self.write_principals(folder)?;
         let mut projects = csv::Writer::from_path(folder.join("projects.csv"))?;
-        projects.write_record(["code", "name", "owner_person_id", "department_code", "valid_from", "valid_to"])?;
+        projects.write_record([
+            "code",
+            "name",
+            "owner_person_id",
+            "department_code",
+            "valid_from",
+            "valid_to",
+        ])?;
         let from = founded.to_string();
         projects.write_record(["PJ-001", "Support bot", "", "customer-success", &from, ""])?;
         projects.write_record(["PJ-002", "Contract search", "", "finance", &from, ""])?;
@@ -141,11 +234,31 @@ impl Company {
     fn write_principals(&self, folder: &Path) -> anyhow::Result<()> {
         let from = self.founded.to_string();
         let mut principals = csv::Writer::from_path(folder.join("principals.csv"))?;
-        principals.write_record(["account_id", "role_name", "session_name", "user_name", "person_id", "department_code", "project_code", "kind", "valid_from", "valid_to"])?;
+        principals.write_record([
+            "account_id",
+            "role_name",
+            "session_name",
+            "user_name",
+            "person_id",
+            "department_code",
+            "project_code",
+            "kind",
+            "valid_from",
+            "valid_to",
+        ])?;
         let mut entry = |cells: [&str; 8]| principals.write_record(cells.into_iter().chain([from.as_str(), ""]));
         entry(["*", SSO_ROLE, "*", "", "", "", "", "shared"])?;
         entry(["*", "litellm-gateway", "*", "", "", "", "", "gateway"])?;
-        entry(["*", "support-bot-runtime", "*", "", "", "customer-success", "PJ-001", "service"])?;
+        entry([
+            "*",
+            "support-bot-runtime",
+            "*",
+            "",
+            "",
+            "customer-success",
+            "PJ-001",
+            "service",
+        ])?;
         entry(["*", "contract-search-task", "*", "", "", "finance", "PJ-002", "service"])?;
         for (account, owner) in ACCOUNTS.iter().filter(|(_, owner)| !owner.is_empty()) {
             entry([account, "*", "*", "*", "", owner, "", "service"])?;
@@ -160,9 +273,16 @@ impl Company {
 }
 
 fn employee(number: u32, random: &mut StdRng) -> Employee {
-    let (family, given) = (FAMILY_NAMES[number as usize % 16], GIVEN_NAMES[(number / 16 + number * 7) as usize % 16]);
+    let (family, given) = (
+        FAMILY_NAMES[number as usize % 16],
+        GIVEN_NAMES[(number / 16 + number * 7) as usize % 16],
+    );
     let again = number / 256;
-    let login = format!("{given}{}{family}{}", if number % 5 == 0 { '-' } else { '.' }, if again > 0 { again.to_string() } else { String::new() });
+    let login = format!(
+        "{given}{}{family}{}",
+        if number % 5 == 0 { '-' } else { '.' },
+        if again > 0 { again.to_string() } else { String::new() }
+    );
     let title = |text: &str| text[..1].to_uppercase() + &text[1..];
     let access = match number % 8 {
         3 | 6 => Access::SharedSso,

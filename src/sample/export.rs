@@ -23,8 +23,20 @@ const ROW_GROUP_LINES: usize = 100_000;
 type TextOf = fn(&Line) -> Option<&str>;
 
 const TEXT_COLUMNS: &[(&str, TextOf)] = &[
-    ("bill_billing_entity", |l| Some(if l.product_code.starts_with('A') { "AWS" } else { "AWS Marketplace" })),
-    ("bill_bill_type", |l| Some(if l.charge_type == "Refund" { "Refund" } else { "Anniversary" })),
+    ("bill_billing_entity", |l| {
+        Some(if l.product_code.starts_with('A') {
+            "AWS"
+        } else {
+            "AWS Marketplace"
+        })
+    }),
+    ("bill_bill_type", |l| {
+        Some(if l.charge_type == "Refund" {
+            "Refund"
+        } else {
+            "Anniversary"
+        })
+    }),
     ("bill_invoice_id", |_| None),
     ("bill_invoicing_entity", |l| Some(l.seller)),
     ("bill_payer_account_id", |_| Some(PAYER)),
@@ -61,25 +73,37 @@ const MAP_COLUMNS: &[(&str, MapOf)] = &[("product", |l| &l.product), ("tags", |l
 /// Writes the data file and then the manifest of a month.
 pub fn write_month(export: &Path, period: BillingPeriod, lines: &[Line]) -> anyhow::Result<()> {
     let partition = format!("BILLING_PERIOD={period}");
-    let (data, metadata) = (export.join("data").join(&partition), export.join("metadata").join(&partition));
+    let (data, metadata) = (
+        export.join("data").join(&partition),
+        export.join("metadata").join(&partition),
+    );
     fs::create_dir_all(&data)?;
     fs::create_dir_all(&metadata)?;
     let name = format!("{EXPORT}-00001.snappy.parquet");
     write_parquet(&data.join(&name), period, lines)?;
     let names = [("line_item_usage_start_date", "timestamp")].into_iter();
-    let names = names.chain(TEXT_COLUMNS.iter().map(|(name, _)| (*name, "string"))).chain(DOUBLE_COLUMNS.iter().map(|(name, _)| (*name, "double")));
-    let columns: Vec<_> = names.chain(MAP_COLUMNS.iter().map(|(name, _)| (*name, "map"))).map(|(name, kind)| json!({"name": name, "type": kind})).collect();
+    let names = names
+        .chain(TEXT_COLUMNS.iter().map(|(name, _)| (*name, "string")))
+        .chain(DOUBLE_COLUMNS.iter().map(|(name, _)| (*name, "double")));
+    let columns: Vec<_> = names
+        .chain(MAP_COLUMNS.iter().map(|(name, _)| (*name, "map")))
+        .map(|(name, kind)| json!({"name": name, "type": kind}))
+        .collect();
     let manifest = json!({
         "executionId": format!("sample-{period}"),
         "columns": columns,
         "dataFiles": [format!("s3://sample-bucket/{EXPORT}/data/{partition}/{name}")],
     });
-    fs::write(metadata.join(format!("{EXPORT}-Manifest.json")), serde_json::to_vec_pretty(&manifest)?)?;
+    fs::write(
+        metadata.join(format!("{EXPORT}-Manifest.json")),
+        serde_json::to_vec_pretty(&manifest)?,
+    )?;
     Ok(())
 }
 
 fn schema() -> String {
-    let mut text = String::from("message line_item {\n  required int64 line_item_usage_start_date (TIMESTAMP_MILLIS);\n");
+    let mut text =
+        String::from("message line_item {\n  required int64 line_item_usage_start_date (TIMESTAMP_MILLIS);\n");
     text.push_str("  required int64 bill_billing_period_start_date (TIMESTAMP_MILLIS);\n");
     for (name, _) in TEXT_COLUMNS {
         text.push_str(&format!("  optional binary {name} (UTF8);\n"));
@@ -95,12 +119,22 @@ fn schema() -> String {
 
 fn write_parquet(path: &Path, period: BillingPeriod, lines: &[Line]) -> anyhow::Result<()> {
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-    let mut writer = SerializedFileWriter::new(File::create(path)?, Arc::new(parse_message_type(&schema())?), Arc::new(properties))?;
+    let mut writer = SerializedFileWriter::new(
+        File::create(path)?,
+        Arc::new(parse_message_type(&schema())?),
+        Arc::new(properties),
+    )?;
     let first = period.first_day();
-    let period_start = Utc.with_ymd_and_hms(first.year(), first.month(), 1, 0, 0, 0).single().map_or(0, |t| t.timestamp_millis());
+    let period_start = Utc
+        .with_ymd_and_hms(first.year(), first.month(), 1, 0, 0, 0)
+        .single()
+        .map_or(0, |t| t.timestamp_millis());
     for lines in lines.chunks(ROW_GROUP_LINES) {
         let mut group = writer.next_row_group()?;
-        write_times(&mut group, &lines.iter().map(|l| l.start.timestamp_millis()).collect::<Vec<_>>())?;
+        write_times(
+            &mut group,
+            &lines.iter().map(|l| l.start.timestamp_millis()).collect::<Vec<_>>(),
+        )?;
         write_times(&mut group, &vec![period_start; lines.len()])?;
         for (_, text_of) in TEXT_COLUMNS {
             write_texts(&mut group, lines.iter().map(text_of))?;
@@ -108,7 +142,9 @@ fn write_parquet(path: &Path, period: BillingPeriod, lines: &[Line]) -> anyhow::
         for (_, double_of) in DOUBLE_COLUMNS {
             let values: Vec<f64> = lines.iter().map(double_of).collect();
             let mut column = next_column(&mut group)?;
-            column.typed::<DoubleType>().write_batch(&values, Some(&vec![1; values.len()]), None)?;
+            column
+                .typed::<DoubleType>()
+                .write_batch(&values, Some(&vec![1; values.len()]), None)?;
             column.close()?;
         }
         for (_, map_of) in MAP_COLUMNS {
@@ -120,8 +156,12 @@ fn write_parquet(path: &Path, period: BillingPeriod, lines: &[Line]) -> anyhow::
     Ok(())
 }
 
-fn next_column<'a>(group: &'a mut SerializedRowGroupWriter<'_, File>) -> anyhow::Result<parquet::file::writer::SerializedColumnWriter<'a>> {
-    group.next_column()?.ok_or_else(|| anyhow::anyhow!("the schema has fewer columns than are written"))
+fn next_column<'a>(
+    group: &'a mut SerializedRowGroupWriter<'_, File>,
+) -> anyhow::Result<parquet::file::writer::SerializedColumnWriter<'a>> {
+    group
+        .next_column()?
+        .ok_or_else(|| anyhow::anyhow!("the schema has fewer columns than are written"))
 }
 
 fn write_times(group: &mut SerializedRowGroupWriter<'_, File>, values: &[i64]) -> anyhow::Result<()> {
@@ -130,14 +170,19 @@ fn write_times(group: &mut SerializedRowGroupWriter<'_, File>, values: &[i64]) -
     Ok(column.close()?)
 }
 
-fn write_texts<'l>(group: &mut SerializedRowGroupWriter<'_, File>, texts: impl Iterator<Item = Option<&'l str>>) -> anyhow::Result<()> {
+fn write_texts<'l>(
+    group: &mut SerializedRowGroupWriter<'_, File>,
+    texts: impl Iterator<Item = Option<&'l str>>,
+) -> anyhow::Result<()> {
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     for text in texts {
         levels.push(i16::from(text.is_some()));
         values.extend(text.map(ByteArray::from));
     }
     let mut column = next_column(group)?;
-    column.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None)?;
+    column
+        .typed::<ByteArrayType>()
+        .write_batch(&values, Some(&levels), None)?;
     Ok(column.close()?)
 }
 
@@ -158,7 +203,9 @@ fn write_map(group: &mut SerializedRowGroupWriter<'_, File>, lines: &[Line], map
             }
         }
         let mut column = next_column(group)?;
-        column.typed::<ByteArrayType>().write_batch(&values, Some(&definition), Some(&repetition))?;
+        column
+            .typed::<ByteArrayType>()
+            .write_batch(&values, Some(&definition), Some(&repetition))?;
         column.close()?;
     }
     Ok(())

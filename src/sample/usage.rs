@@ -99,7 +99,12 @@ const OPUS_55: Model = Model {
     prices: [44_000, 220_000, 4_400, 55_000],
 };
 
-const KINDS: [&str; 4] = ["Input tokens", "Output tokens", "Prompt cache read input tokens", "Cache write tokens"];
+const KINDS: [&str; 4] = [
+    "Input tokens",
+    "Output tokens",
+    "Prompt cache read input tokens",
+    "Cache write tokens",
+];
 /// Tokens of an hour of ordinary work, in the order of the kinds: with an agent most of the bill is cache.
 const HOURLY_TOKENS: [i64; 4] = [60_000, 22_000, 900_000, 70_000];
 /// Months from which AWS fills the product metadata of models.
@@ -111,15 +116,69 @@ const TAX_PERCENT: i64 = 10;
 
 /// Lines of other services per account and day.
 const OTHER_SERVICES: [(&str, &str, &str, &str, i64); 9] = [
-    ("AmazonEC2", "Amazon Elastic Compute Cloud", "Compute Instance", "APN1-BoxUsage:m6i.large", 1_240_000_000),
-    ("AmazonS3", "Amazon Simple Storage Service", "Storage", "APN1-TimedStorage-ByteHrs", 25_000_000),
-    ("AWSLambda", "AWS Lambda", "Serverless", "APN1-Lambda-GB-Second", 1_600_000),
-    ("AmazonRDS", "Amazon Relational Database Service", "Database Instance", "APN1-InstanceUsage:db.r6g.large", 3_130_000_000),
-    ("AmazonCloudWatch", "AmazonCloudWatch", "Metric", "APN1-CW:MetricMonitorUsage", 30_000_000),
-    ("AmazonDynamoDB", "Amazon DynamoDB", "Database Storage", "APN1-ReadRequestUnits", 2_850_000),
-    ("AWSELB", "Elastic Load Balancing", "Load Balancer-Application", "APN1-LoadBalancerUsage", 243_000_000),
-    ("awskms", "AWS Key Management Service", "Encryption Key", "APN1-KMS-Requests", 300_000),
-    ("AmazonECS", "Amazon Elastic Container Service", "Compute", "APN1-Fargate-vCPU-Hours:perCPU", 505_600_000),
+    (
+        "AmazonEC2",
+        "Amazon Elastic Compute Cloud",
+        "Compute Instance",
+        "APN1-BoxUsage:m6i.large",
+        1_240_000_000,
+    ),
+    (
+        "AmazonS3",
+        "Amazon Simple Storage Service",
+        "Storage",
+        "APN1-TimedStorage-ByteHrs",
+        25_000_000,
+    ),
+    (
+        "AWSLambda",
+        "AWS Lambda",
+        "Serverless",
+        "APN1-Lambda-GB-Second",
+        1_600_000,
+    ),
+    (
+        "AmazonRDS",
+        "Amazon Relational Database Service",
+        "Database Instance",
+        "APN1-InstanceUsage:db.r6g.large",
+        3_130_000_000,
+    ),
+    (
+        "AmazonCloudWatch",
+        "AmazonCloudWatch",
+        "Metric",
+        "APN1-CW:MetricMonitorUsage",
+        30_000_000,
+    ),
+    (
+        "AmazonDynamoDB",
+        "Amazon DynamoDB",
+        "Database Storage",
+        "APN1-ReadRequestUnits",
+        2_850_000,
+    ),
+    (
+        "AWSELB",
+        "Elastic Load Balancing",
+        "Load Balancer-Application",
+        "APN1-LoadBalancerUsage",
+        243_000_000,
+    ),
+    (
+        "awskms",
+        "AWS Key Management Service",
+        "Encryption Key",
+        "APN1-KMS-Requests",
+        300_000,
+    ),
+    (
+        "AmazonECS",
+        "Amazon Elastic Container Service",
+        "Compute",
+        "APN1-Fargate-vCPU-Hours:perCPU",
+        505_600_000,
+    ),
 ];
 
 /// All lines of a month.
@@ -151,7 +210,15 @@ fn models_of(employee: &Employee, is_heavy: bool, second_half: bool) -> [(&'stat
     }
 }
 
-fn employee_day(employee: &Employee, is_heavy: bool, second_half: bool, day: NaiveDate, is_weekend: bool, random: &mut StdRng, lines: &mut Vec<Line>) {
+fn employee_day(
+    employee: &Employee,
+    is_heavy: bool,
+    second_half: bool,
+    day: NaiveDate,
+    is_weekend: bool,
+    random: &mut StdRng,
+    lines: &mut Vec<Line>,
+) {
     // A role outlives its person by some days: the calls of a leaver's agent are what quarantine is for.
     if employee.leaves.is_some_and(|last| day >= last + Days::new(5)) {
         return;
@@ -166,10 +233,23 @@ fn employee_day(employee: &Employee, is_heavy: bool, second_half: bool, day: Nai
         // Office hours in Japan are the first hours of the UTC day.
         let start = day.and_time(chrono::NaiveTime::MIN).and_utc() + TimeDelta::hours(hour);
         let [(first, share), (second, _)] = models_of(employee, is_heavy, second_half);
-        let model = if random.random_range(0..100) < share { first } else { second };
+        let model = if random.random_range(0..100) < share {
+            first
+        } else {
+            second
+        };
         let weight = i64::from(employee.activity) * if is_heavy { 3 } else { 1 };
         let principal = employee.arn(random.random_range(1..4));
-        push_tokens(model, start, employee.account, Some(&principal), weight, employee.moves_at_reorganisation, random, lines);
+        push_tokens(
+            model,
+            start,
+            employee.account,
+            Some(&principal),
+            weight,
+            employee.moves_at_reorganisation,
+            random,
+            lines,
+        );
     }
 }
 
@@ -180,14 +260,44 @@ fn agents_day(day: NaiveDate, random: &mut StdRng, lines: &mut Vec<Line>) {
     for hour in 0..24 {
         let start = day.and_time(chrono::NaiveTime::MIN).and_utc() + TimeDelta::hours(hour);
         let session = random.random_range(0..4_u32);
-        let bot = assumed("support-bot-runtime", format!("BedrockAgentCore-7c9e6679-7425-40de-944b-e07fc1f90a{session:02}"));
+        let bot = assumed(
+            "support-bot-runtime",
+            format!("BedrockAgentCore-7c9e6679-7425-40de-944b-e07fc1f90a{session:02}"),
+        );
         push_tokens(&HAIKU_45, start, account, Some(&bot), 160, false, random, lines);
         if hour < 10 {
-            push_tokens(&SONNET_46, start, account, Some(&assumed("litellm-gateway", "litellm".to_owned())), 120, false, random, lines);
+            push_tokens(
+                &SONNET_46,
+                start,
+                account,
+                Some(&assumed("litellm-gateway", "litellm".to_owned())),
+                120,
+                false,
+                random,
+                lines,
+            );
         }
         if hour % 6 == 0 {
-            push_tokens(&SONNET_46, start, account, Some(&assumed("contract-search-task", format!("task-{session}"))), 80, false, random, lines);
-            push_tokens(&HAIKU_45, start, account, Some(&assumed("notebook-execution", "i-0f1e2d3c4b5a69788".to_owned())), 40, false, random, lines);
+            push_tokens(
+                &SONNET_46,
+                start,
+                account,
+                Some(&assumed("contract-search-task", format!("task-{session}"))),
+                80,
+                false,
+                random,
+                lines,
+            );
+            push_tokens(
+                &HAIKU_45,
+                start,
+                account,
+                Some(&assumed("notebook-execution", "i-0f1e2d3c4b5a69788".to_owned())),
+                40,
+                false,
+                random,
+                lines,
+            );
         }
         if hour == 3 {
             push_tokens(&HAIKU_45, start, account, None, 30, false, random, lines);
@@ -196,18 +306,38 @@ fn agents_day(day: NaiveDate, random: &mut StdRng, lines: &mut Vec<Line>) {
 }
 
 #[expect(clippy::too_many_arguments, reason = "what makes a line, each another thing")]
-fn push_tokens(model: &Model, start: DateTime<Utc>, account: &'static str, principal: Option<&str>, weight: i64, tagged: bool, random: &mut StdRng, lines: &mut Vec<Line>) {
+fn push_tokens(
+    model: &Model,
+    start: DateTime<Utc>,
+    account: &'static str,
+    principal: Option<&str>,
+    weight: i64,
+    tagged: bool,
+    random: &mut StdRng,
+    lines: &mut Vec<Line>,
+) {
     let marketplace = !model.product_code.starts_with("Amazon");
     let with_metadata = (start.year(), start.month()) >= METADATA_SINCE;
     for kind in 0..4 {
         let tokens = (HOURLY_TOKENS[kind] * weight / 100 * random.random_range(40..160) / 100).max(1);
         let cost = tokens * model.prices[kind];
-        let product_name = if marketplace { format!("{} (Amazon Bedrock Edition)", model.title) } else { "Amazon Bedrock".to_owned() };
+        let product_name = if marketplace {
+            format!("{} (Amazon Bedrock Edition)", model.title)
+        } else {
+            "Amazon Bedrock".to_owned()
+        };
         let mut product = vec![("product_name", product_name), ("region", "ap-northeast-1".to_owned())];
         if with_metadata {
-            product.extend([("provider", "Anthropic".to_owned()), ("model", model.title.to_owned()), ("inference_type", KINDS[kind].to_owned())]);
+            product.extend([
+                ("provider", "Anthropic".to_owned()),
+                ("model", model.title.to_owned()),
+                ("inference_type", KINDS[kind].to_owned()),
+            ]);
         }
-        #[expect(clippy::cast_precision_loss, reason = "an export holds doubles; tokens of an hour have far fewer than fifteen digits")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "an export holds doubles; tokens of an hour have far fewer than fifteen digits"
+        )]
         let quantity = tokens as f64 / model.unit_tokens as f64;
         lines.push(Line {
             start,
@@ -216,7 +346,11 @@ fn push_tokens(model: &Model, start: DateTime<Utc>, account: &'static str, princ
             product_code: model.product_code,
             product_family: with_metadata.then_some("Amazon Bedrock"),
             product,
-            tags: if tagged { vec![("iamPrincipal/team", "research".to_owned())] } else { Vec::new() },
+            tags: if tagged {
+                vec![("iamPrincipal/team", "research".to_owned())]
+            } else {
+                Vec::new()
+            },
             charge_type: "Usage",
             usage_type: model.usage_types[kind].to_owned(),
             operation: "InvokeModelStreamingInference",
@@ -224,7 +358,10 @@ fn push_tokens(model: &Model, start: DateTime<Utc>, account: &'static str, princ
             quantity,
             cost,
             net_cost: cost * (100 - DISCOUNT_PERCENT) / 100,
-            resource: Some(format!("arn:aws:bedrock:ap-northeast-1:{account}:inference-profile/{}", model.title.to_lowercase().replace(' ', "-"))),
+            resource: Some(format!(
+                "arn:aws:bedrock:ap-northeast-1:{account}:inference-profile/{}",
+                model.title.to_lowercase().replace(' ', "-")
+            )),
             region: "ap-northeast-1",
             seller: if marketplace { INC } else { JAPAN },
             tax_type: None,
@@ -294,12 +431,22 @@ fn tax_and_discounts(period: BillingPeriod, lines: &[Line], number: usize) -> Ve
             });
         };
         push("EdpDiscount", net_cost - cost, 0, "Enterprise Program Discount");
-        push("Tax", net_cost * TAX_PERCENT / 100, net_cost * TAX_PERCENT / 100, "Consumption tax");
+        push(
+            "Tax",
+            net_cost * TAX_PERCENT / 100,
+            net_cost * TAX_PERCENT / 100,
+            "Consumption tax",
+        );
         if (i + number).is_multiple_of(4) {
             push("Credit", -(cost / 50), -(cost / 50), "AWS Promotional credit");
         }
         if (i + number) % 9 == 8 {
-            push("Refund", -(cost / 200), -(cost / 200), "Refund of a service interruption");
+            push(
+                "Refund",
+                -(cost / 200),
+                -(cost / 200),
+                "Refund of a service interruption",
+            );
         }
     }
     following

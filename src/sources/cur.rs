@@ -16,13 +16,32 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     #[error("{}: {what}; {action}", path.display())]
-    Manifest { path: PathBuf, what: String, action: &'static str },
+    Manifest {
+        path: PathBuf,
+        what: String,
+        action: &'static str,
+    },
     #[error("{}: {what}; {action}", path.display())]
-    File { path: PathBuf, what: String, action: &'static str },
+    File {
+        path: PathBuf,
+        what: String,
+        action: &'static str,
+    },
     #[error("{}, column {column}: {what}; {action}", path.display())]
-    Column { path: PathBuf, column: &'static str, what: String, action: String },
+    Column {
+        path: PathBuf,
+        column: &'static str,
+        what: String,
+        action: String,
+    },
     #[error("{}, row group {row_group}, column {column}, row {row}: {what}; nothing was loaded, ask AWS Support to deliver the month again", path.display())]
-    Value { path: PathBuf, row_group: usize, column: &'static str, row: usize, what: String },
+    Value {
+        path: PathBuf,
+        row_group: usize,
+        column: &'static str,
+        row: usize,
+        what: String,
+    },
     #[error("{}: the delivery changed while it was read; a refresh is under way, run the load again when it is done", path.display())]
     Changed { path: PathBuf },
 }

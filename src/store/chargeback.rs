@@ -16,7 +16,9 @@ fn amount(value: Decimal) -> StoreResult<Amount> {
 }
 
 pub async fn sum_departments(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<OwnerSum>> {
-    let rows = sqlx::query_file!("queries/chargeback/sum_departments.sql", period.first_day()).fetch_all(connection).await?;
+    let rows = sqlx::query_file!("queries/chargeback/sum_departments.sql", period.first_day())
+        .fetch_all(connection)
+        .await?;
     rows.into_iter()
         .map(|row| {
             Ok(OwnerSum {
@@ -35,7 +37,9 @@ pub async fn sum_departments(connection: &mut PgConnection, period: BillingPerio
 }
 
 pub async fn sum_leaves(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<LeafSum>> {
-    let rows = sqlx::query_file!("queries/chargeback/sum_people.sql", period.first_day()).fetch_all(connection).await?;
+    let rows = sqlx::query_file!("queries/chargeback/sum_people.sql", period.first_day())
+        .fetch_all(connection)
+        .await?;
     rows.into_iter()
         .map(|row| {
             Ok(LeafSum {
@@ -67,7 +71,9 @@ pub struct ModelSum {
 }
 
 pub async fn sum_models(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<ModelSum>> {
-    let rows = sqlx::query_file!("queries/chargeback/sum_models.sql", period.first_day()).fetch_all(connection).await?;
+    let rows = sqlx::query_file!("queries/chargeback/sum_models.sql", period.first_day())
+        .fetch_all(connection)
+        .await?;
     rows.into_iter()
         .map(|row| {
             Ok(ModelSum {
@@ -96,8 +102,14 @@ pub struct PersonModelSum {
     pub cost: Amount,
 }
 
-pub async fn sum_person_models(connection: &mut PgConnection, person: &str, period: BillingPeriod) -> StoreResult<Vec<PersonModelSum>> {
-    let rows = sqlx::query_file!("queries/chargeback/sum_person_models.sql", person, period.first_day()).fetch_all(connection).await?;
+pub async fn sum_person_models(
+    connection: &mut PgConnection,
+    person: &str,
+    period: BillingPeriod,
+) -> StoreResult<Vec<PersonModelSum>> {
+    let rows = sqlx::query_file!("queries/chargeback/sum_person_models.sql", person, period.first_day())
+        .fetch_all(connection)
+        .await?;
     rows.into_iter()
         .map(|row| {
             Ok(PersonModelSum {
@@ -124,7 +136,9 @@ pub struct LoadedPeriod {
 
 /// Months that are loaded, the newest first.
 pub async fn list_periods(connection: &mut PgConnection) -> StoreResult<Vec<LoadedPeriod>> {
-    let rows = sqlx::query_file!("queries/chargeback/list_periods.sql").fetch_all(connection).await?;
+    let rows = sqlx::query_file!("queries/chargeback/list_periods.sql")
+        .fetch_all(connection)
+        .await?;
     Ok(rows
         .into_iter()
         .map(|row| LoadedPeriod {
@@ -137,19 +151,37 @@ pub async fn list_periods(connection: &mut PgConnection) -> StoreResult<Vec<Load
 }
 
 /// Codes of departments with their names, as they were last called in the month or before.
-pub async fn list_department_names(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<(String, String, String)>> {
-    let rows = sqlx::query_file!("queries/chargeback/list_department_names.sql", period.next().first_day()).fetch_all(connection).await?;
+pub async fn list_department_names(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+) -> StoreResult<Vec<(String, String, String)>> {
+    let rows = sqlx::query_file!(
+        "queries/chargeback/list_department_names.sql",
+        period.next().first_day()
+    )
+    .fetch_all(connection)
+    .await?;
     Ok(rows.into_iter().map(|row| (row.code, row.name, row.name_ja)).collect())
 }
 
 /// People's ids with their names, as they were last called in the month or before.
-pub async fn list_person_names(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<(String, String)>> {
-    let rows = sqlx::query_file!("queries/chargeback/list_person_names.sql", period.next().first_day()).fetch_all(connection).await?;
+pub async fn list_person_names(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+) -> StoreResult<Vec<(String, String)>> {
+    let rows = sqlx::query_file!("queries/chargeback/list_person_names.sql", period.next().first_day())
+        .fetch_all(connection)
+        .await?;
     Ok(rows.into_iter().map(|row| (row.person_id, row.name)).collect())
 }
 
 /// Codes of projects with their names, as they were last called in the month or before.
-pub async fn list_project_names(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<(String, String)>> {
-    let rows = sqlx::query_file!("queries/chargeback/list_project_names.sql", period.next().first_day()).fetch_all(connection).await?;
+pub async fn list_project_names(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+) -> StoreResult<Vec<(String, String)>> {
+    let rows = sqlx::query_file!("queries/chargeback/list_project_names.sql", period.next().first_day())
+        .fetch_all(connection)
+        .await?;
     Ok(rows.into_iter().map(|row| (row.code, row.name)).collect())
 }

@@ -32,7 +32,9 @@ impl<'c> Copy<'c> {
     /// Begins a row of so many columns; then each of them is put in order.
     pub(super) fn row(&mut self, columns: i16) -> Row<'_> {
         self.buffer.extend_from_slice(&columns.to_be_bytes());
-        Row { buffer: &mut self.buffer }
+        Row {
+            buffer: &mut self.buffer,
+        }
     }
 
     /// Sends what is buffered, where that is worth a message.
@@ -124,9 +126,14 @@ impl Row<'_> {
             count += 1;
         }
         let count_i16 = i16::try_from(count).unwrap_or(0);
-        let weight = if count == 0 { 0 } else { count_i16 + trailing - FRACTION_DIGITS - 1 };
+        let weight = if count == 0 {
+            0
+        } else {
+            count_i16 + trailing - FRACTION_DIGITS - 1
+        };
         let sign: u16 = if value.units() < 0 { 0x4000 } else { 0 };
-        self.buffer.extend_from_slice(&i32::from(8 + 2 * count_i16).to_be_bytes());
+        self.buffer
+            .extend_from_slice(&i32::from(8 + 2 * count_i16).to_be_bytes());
         self.buffer.extend_from_slice(&count_i16.to_be_bytes());
         self.buffer.extend_from_slice(&weight.to_be_bytes());
         self.buffer.extend_from_slice(&sign.to_be_bytes());

@@ -70,7 +70,8 @@ fn column(dimension: Dimension) -> &'static str {
 
 /// Sums a slice, the dearest rows first.  Currencies are never added up.
 pub async fn sum_costs(connection: &mut PgConnection, slice: &Slice) -> StoreResult<Vec<CostRow>> {
-    let mut sql = String::from("select b.currency, sum(c.cost), sum(c.net_cost), sum(c.tokens)::bigint, sum(c.lines)::bigint");
+    let mut sql =
+        String::from("select b.currency, sum(c.cost), sum(c.net_cost), sum(c.tokens)::bigint, sum(c.lines)::bigint");
     for dimension in &slice.by {
         let _ = write!(sql, ", {}", column(*dimension));
     }
@@ -83,7 +84,11 @@ pub async fn sum_costs(connection: &mut PgConnection, slice: &Slice) -> StoreRes
     // The parameters follow the two days and the limit.
     for (i, (dimension, values)) in slice.filters.iter().enumerate() {
         let column = column(*dimension);
-        let or_null = if values.contains(&None) { format!(" or {column} is null") } else { String::new() };
+        let or_null = if values.contains(&None) {
+            format!(" or {column} is null")
+        } else {
+            String::new()
+        };
         let _ = write!(sql, " and ({column} = any(${}::text[]){or_null})", i + 4);
     }
     sql.push_str(" group by b.currency");
@@ -95,7 +100,10 @@ pub async fn sum_costs(connection: &mut PgConnection, slice: &Slice) -> StoreRes
         let _ = write!(sql, ", {}", place + 6);
     }
     sql.push_str(" limit $3");
-    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(slice.from).bind(slice.to).bind(slice.limit);
+    let mut query = sqlx::query(AssertSqlSafe(sql))
+        .bind(slice.from)
+        .bind(slice.to)
+        .bind(slice.limit);
     for (_, values) in &slice.filters {
         query = query.bind(values.iter().flatten().cloned().collect::<Vec<String>>());
     }

@@ -28,10 +28,17 @@ pub struct Database {
 impl Database {
     /// Connects to the PostgreSQL of a URL.
     pub async fn at_url(url: &str) -> StoreResult<Self> {
-        let options = PgConnectOptions::from_str(url).map_err(|source| StoreError::Unreachable { place: "[database] url".to_owned(), source })?;
+        let options = PgConnectOptions::from_str(url).map_err(|source| StoreError::Unreachable {
+            place: "[database] url".to_owned(),
+            source,
+        })?;
         let place = format!("{}:{}", options.get_host(), options.get_port());
-        let pool = pool(options).await.map_err(|source| StoreError::Unreachable { place, source })?;
-        let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::integer").fetch_one(&pool).await?;
+        let pool = pool(options)
+            .await
+            .map_err(|source| StoreError::Unreachable { place, source })?;
+        let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::integer")
+            .fetch_one(&pool)
+            .await?;
         if version < OLDEST_SERVER {
             return Err(StoreError::OldServer((version / 10_000).to_string()));
         }
@@ -41,14 +48,18 @@ impl Database {
     /// Joins or starts the private server of a data folder.  `guard_program` is the `anbun` binary.
     pub async fn private(data_folder: &Path, guard_program: &Path, durability: Durability) -> StoreResult<Self> {
         let (data_folder, guard_program) = (data_folder.to_path_buf(), guard_program.to_path_buf());
-        let lease = tokio::task::spawn_blocking(move || private_server::lease(&data_folder, &guard_program, durability)).await;
+        let lease =
+            tokio::task::spawn_blocking(move || private_server::lease(&data_folder, &guard_program, durability)).await;
         let lease = lease.map_err(|e| private_server::PrivateServerError::NotStarted(e.to_string()))??;
         Self::on(lease, "anbun").await
     }
 
     /// A database of a leased server, made on first use.
     pub async fn on(lease: ServerLease, name: &str) -> StoreResult<Self> {
-        let unreachable = |source| StoreError::Unreachable { place: lease.socket_folder().display().to_string(), source };
+        let unreachable = |source| StoreError::Unreachable {
+            place: lease.socket_folder().display().to_string(),
+            source,
+        };
         let mut maintenance = lease.connect_options("postgres").connect().await.map_err(unreachable)?;
         let exists: bool = sqlx::query_scalar("select exists (select 1 from pg_database where datname = $1)")
             .bind(name)
@@ -58,12 +69,18 @@ impl Database {
             let create = format!("create database \"{}\"", name.replace('"', ""));
             match sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut maintenance).await {
                 // Another program made it in the same moment.
-                Err(error) if error.as_database_error().is_some_and(|e| matches!(e.code().as_deref(), Some("42P04" | "23505"))) => {}
+                Err(error)
+                    if error
+                        .as_database_error()
+                        .is_some_and(|e| matches!(e.code().as_deref(), Some("42P04" | "23505"))) => {}
                 other => drop(other?),
             }
         }
         let pool = pool(lease.connect_options(name)).await.map_err(unreachable)?;
-        Ok(Self { pool, _lease: Some(std::sync::Arc::new(lease)) })
+        Ok(Self {
+            pool,
+            _lease: Some(std::sync::Arc::new(lease)),
+        })
     }
 
     /// Brings the schema to this version, one program at a time.
@@ -76,9 +93,13 @@ impl Database {
 
     /// Fails where the schema is not the one that this version knows.
     pub async fn check_schema(&self) -> StoreResult<()> {
-        let has_table: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&self.pool).await?;
+        let has_table: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+            .fetch_one(&self.pool)
+            .await?;
         let applied: Vec<i64> = if has_table {
-            sqlx::query_scalar("select version from _sqlx_migrations where success order by version").fetch_all(&self.pool).await?
+            sqlx::query_scalar("select version from _sqlx_migrations where success order by version")
+                .fetch_all(&self.pool)
+                .await?
         } else {
             Vec::new()
         };
@@ -94,6 +115,12 @@ impl Database {
 }
 
 async fn pool(options: PgConnectOptions) -> Result<PgPool, sqlx::Error> {
-    let options = options.application_name("anbun").options([("timezone", "UTC"), ("default_transaction_isolation", "read committed")]);
-    PgPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(Duration::from_secs(20)).connect_with(options).await
+    let options = options
+        .application_name("anbun")
+        .options([("timezone", "UTC"), ("default_transaction_isolation", "read committed")]);
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS_MAX)
+        .acquire_timeout(Duration::from_secs(20))
+        .connect_with(options)
+        .await
 }

@@ -16,12 +16,30 @@ use crate::domain::principal::Principal;
 pub(super) type SectionTexts = [TextId; 8];
 
 pub(super) fn section_of_charge(key: &ChargeKey) -> SectionTexts {
-    [key.charge_type, key.bill_type, key.tax_type, key.billing_entity, key.seller, key.invoice, key.currency, key.description]
+    [
+        key.charge_type,
+        key.bill_type,
+        key.tax_type,
+        key.billing_entity,
+        key.seller,
+        key.invoice,
+        key.currency,
+        key.description,
+    ]
 }
 
 pub(super) fn section_of_left_out(key: &LeftOutKey) -> SectionTexts {
     let null = TextId::NULL;
-    [key.charge_type, null, null, null, key.seller, key.invoice, key.currency, null]
+    [
+        key.charge_type,
+        null,
+        null,
+        null,
+        key.seller,
+        key.invoice,
+        key.currency,
+        null,
+    ]
 }
 
 /// Keys for everything that a delivery refers to.
@@ -43,12 +61,28 @@ impl DimensionKeys {
         let charges = || delivery.charges.iter().map(|(key, _)| key);
         let left_out = || delivery.left_out.iter().map(|(key, _)| key);
 
-        let accounts = distinct(charges().flat_map(|k| [k.payer, k.account]).chain(left_out().flat_map(|k| [k.payer, k.account])));
-        let accounts = accounts_of(connection, accounts.into_iter().map(|id| (id, texts.or_empty(id))).collect()).await?;
+        let accounts = distinct(
+            charges()
+                .flat_map(|k| [k.payer, k.account])
+                .chain(left_out().flat_map(|k| [k.payer, k.account])),
+        );
+        let accounts = accounts_of(
+            connection,
+            accounts.into_iter().map(|id| (id, texts.or_empty(id))).collect(),
+        )
+        .await?;
 
         // An empty principal is none, like NULL.
-        let principals = distinct(charges().map(|k| k.principal).filter(|id| !texts.or_empty(*id).is_empty()));
-        let principals = principals_of(connection, principals.into_iter().map(|id| (id, texts.or_empty(id))).collect()).await?;
+        let principals = distinct(
+            charges()
+                .map(|k| k.principal)
+                .filter(|id| !texts.or_empty(*id).is_empty()),
+        );
+        let principals = principals_of(
+            connection,
+            principals.into_iter().map(|id| (id, texts.or_empty(id))).collect(),
+        )
+        .await?;
 
         let tag_sets: Vec<Value> = delivery.tag_sets.iter().map(|tags| json!(tags)).collect();
         let tag_sets = keys_of(connection, Dimension::TagSets, &tag_sets).await?;
@@ -61,13 +95,36 @@ impl DimensionKeys {
         let meters: Vec<Value> = booked.meters.iter().map(|meter| meter_parts(booked, meter)).collect();
         let meters = keys_of(connection, Dimension::Meters, &meters).await?;
 
-        let section_texts = distinct(charges().map(section_of_charge).chain(left_out().map(section_of_left_out)));
+        let section_texts = distinct(
+            charges()
+                .map(section_of_charge)
+                .chain(left_out().map(section_of_left_out)),
+        );
         let sections: Vec<Value> = section_texts
             .iter()
             .map(|ids| {
-                let [charge_type, bill_type, tax_type, billing_entity, seller, invoice, currency, description] = ids.map(|id| texts.get(id));
+                let [
+                    charge_type,
+                    bill_type,
+                    tax_type,
+                    billing_entity,
+                    seller,
+                    invoice,
+                    currency,
+                    description,
+                ] = ids.map(|id| texts.get(id));
                 let class = ChargeClass::of(charge_type.unwrap_or("")).as_str();
-                json!([charge_type, class, bill_type, tax_type, billing_entity, seller, invoice, currency, description])
+                json!([
+                    charge_type,
+                    class,
+                    bill_type,
+                    tax_type,
+                    billing_entity,
+                    seller,
+                    invoice,
+                    currency,
+                    description
+                ])
             })
             .collect();
         let keys = keys_of(connection, Dimension::BillSections, &sections).await?;
@@ -78,12 +135,31 @@ impl DimensionKeys {
             .iter()
             .map(|a| {
                 let reason = a.reason.map(|reason| reason.as_str());
-                let (rule, person_rule) = (a.rule.map(|rule| rule.as_str()), a.person_rule.map(|rule| rule.as_str()));
-                json!([a.state.as_str(), reason, a.department, a.person, a.project, rule, person_rule])
+                let (rule, person_rule) = (
+                    a.rule.map(|rule| rule.as_str()),
+                    a.person_rule.map(|rule| rule.as_str()),
+                );
+                json!([
+                    a.state.as_str(),
+                    reason,
+                    a.department,
+                    a.person,
+                    a.project,
+                    rule,
+                    person_rule
+                ])
             })
             .collect();
         let attributions = keys_of(connection, Dimension::Attributions, &attributions).await?;
-        Ok(Self { accounts, principals, tag_sets, resources, meters, sections, attributions })
+        Ok(Self {
+            accounts,
+            principals,
+            tag_sets,
+            resources,
+            meters,
+            sections,
+            attributions,
+        })
     }
 }
 
@@ -129,19 +205,37 @@ fn meter_parts(booked: &Booked, meter: &crate::domain::booked::Meter) -> Value {
     json!(parts)
 }
 
-async fn accounts_of(connection: &mut PgConnection, accounts: Vec<(TextId, &str)>) -> StoreResult<HashMap<TextId, i32>> {
+async fn accounts_of(
+    connection: &mut PgConnection,
+    accounts: Vec<(TextId, &str)>,
+) -> StoreResult<HashMap<TextId, i32>> {
     let names: Vec<String> = accounts.iter().map(|(_, name)| (*name).to_owned()).collect();
-    sqlx::query_file!("queries/dimensions/insert_accounts.sql", &names).execute(&mut *connection).await?;
-    let rows = sqlx::query_file!("queries/dimensions/list_account_keys.sql", &names).fetch_all(&mut *connection).await?;
+    sqlx::query_file!("queries/dimensions/insert_accounts.sql", &names)
+        .execute(&mut *connection)
+        .await?;
+    let rows = sqlx::query_file!("queries/dimensions/list_account_keys.sql", &names)
+        .fetch_all(&mut *connection)
+        .await?;
     let keys: HashMap<&str, i32> = rows.iter().map(|row| (row.account.as_str(), row.account_key)).collect();
-    Ok(accounts.into_iter().filter_map(|(id, name)| Some((id, *keys.get(name)?))).collect())
+    Ok(accounts
+        .into_iter()
+        .filter_map(|(id, name)| Some((id, *keys.get(name)?)))
+        .collect())
 }
 
-async fn principals_of(connection: &mut PgConnection, principals: Vec<(TextId, &str)>) -> StoreResult<HashMap<TextId, i32>> {
+async fn principals_of(
+    connection: &mut PgConnection,
+    principals: Vec<(TextId, &str)>,
+) -> StoreResult<HashMap<TextId, i32>> {
     let arns: Vec<String> = principals.iter().map(|(_, arn)| (*arn).to_owned()).collect();
     let parsed: Vec<Option<Principal<'_>>> = principals.iter().map(|(_, arn)| Principal::parse(arn)).collect();
-    let part = |of: fn(&Principal<'_>) -> Option<String>| -> Vec<Option<String>> { parsed.iter().map(|p| p.as_ref().and_then(of)).collect() };
-    let kinds: Vec<String> = parsed.iter().map(|p| p.as_ref().map_or("other", |p| p.kind.as_str()).to_owned()).collect();
+    let part = |of: fn(&Principal<'_>) -> Option<String>| -> Vec<Option<String>> {
+        parsed.iter().map(|p| p.as_ref().and_then(of)).collect()
+    };
+    let kinds: Vec<String> = parsed
+        .iter()
+        .map(|p| p.as_ref().map_or("other", |p| p.kind.as_str()).to_owned())
+        .collect();
     sqlx::query_file!(
         "queries/dimensions/insert_principals.sql",
         &arns,
@@ -153,9 +247,14 @@ async fn principals_of(connection: &mut PgConnection, principals: Vec<(TextId, &
     )
     .execute(&mut *connection)
     .await?;
-    let rows = sqlx::query_file!("queries/dimensions/list_principal_keys.sql", &arns).fetch_all(&mut *connection).await?;
+    let rows = sqlx::query_file!("queries/dimensions/list_principal_keys.sql", &arns)
+        .fetch_all(&mut *connection)
+        .await?;
     let keys: HashMap<&str, i32> = rows.iter().map(|row| (row.arn.as_str(), row.principal_key)).collect();
-    Ok(principals.into_iter().filter_map(|(id, arn)| Some((id, *keys.get(arn)?))).collect())
+    Ok(principals
+        .into_iter()
+        .filter_map(|(id, arn)| Some((id, *keys.get(arn)?)))
+        .collect())
 }
 
 /// The dimensions whose rows are known by a digest of what they say.
@@ -169,8 +268,14 @@ enum Dimension {
 }
 
 async fn keys_of(connection: &mut PgConnection, dimension: Dimension, rows: &[Value]) -> StoreResult<Vec<i32>> {
-    let texts: Vec<String> = rows.iter().map(|row| row.as_str().map_or_else(|| row.to_string(), str::to_owned)).collect();
-    let digests: Vec<Vec<u8>> = texts.iter().map(|text| Sha256::digest(text.as_bytes())[..16].to_vec()).collect();
+    let texts: Vec<String> = rows
+        .iter()
+        .map(|row| row.as_str().map_or_else(|| row.to_string(), str::to_owned))
+        .collect();
+    let digests: Vec<Vec<u8>> = texts
+        .iter()
+        .map(|text| Sha256::digest(text.as_bytes())[..16].to_vec())
+        .collect();
     let insert = match dimension {
         Dimension::TagSets => sqlx::query_file!("queries/dimensions/insert_tag_sets.sql", &digests, &texts),
         Dimension::Resources => sqlx::query_file!("queries/dimensions/insert_resources.sql", &digests, &texts),
@@ -184,14 +289,30 @@ async fn keys_of(connection: &mut PgConnection, dimension: Dimension, rows: &[Va
         key: i32,
     }
     let found = match dimension {
-        Dimension::TagSets => sqlx::query_file_as!(KeyRow, "queries/dimensions/list_tag_set_keys.sql", &digests).fetch_all(connection).await?,
-        Dimension::Resources => sqlx::query_file_as!(KeyRow, "queries/dimensions/list_resource_keys.sql", &digests).fetch_all(connection).await?,
-        Dimension::Meters => sqlx::query_file_as!(KeyRow, "queries/dimensions/list_meter_keys.sql", &digests).fetch_all(connection).await?,
+        Dimension::TagSets => {
+            sqlx::query_file_as!(KeyRow, "queries/dimensions/list_tag_set_keys.sql", &digests)
+                .fetch_all(connection)
+                .await?
+        }
+        Dimension::Resources => {
+            sqlx::query_file_as!(KeyRow, "queries/dimensions/list_resource_keys.sql", &digests)
+                .fetch_all(connection)
+                .await?
+        }
+        Dimension::Meters => {
+            sqlx::query_file_as!(KeyRow, "queries/dimensions/list_meter_keys.sql", &digests)
+                .fetch_all(connection)
+                .await?
+        }
         Dimension::BillSections => {
-            sqlx::query_file_as!(KeyRow, "queries/dimensions/list_bill_section_keys.sql", &digests).fetch_all(connection).await?
+            sqlx::query_file_as!(KeyRow, "queries/dimensions/list_bill_section_keys.sql", &digests)
+                .fetch_all(connection)
+                .await?
         }
         Dimension::Attributions => {
-            sqlx::query_file_as!(KeyRow, "queries/dimensions/list_attribution_keys.sql", &digests).fetch_all(connection).await?
+            sqlx::query_file_as!(KeyRow, "queries/dimensions/list_attribution_keys.sql", &digests)
+                .fetch_all(connection)
+                .await?
         }
     };
     let keys: HashMap<Vec<u8>, i32> = found.into_iter().map(|row| (row.digest, row.key)).collect();

@@ -12,10 +12,18 @@ use crate::domain::period::Validity;
 
 /// Reads everything that is or was valid.
 pub async fn get_directory(connection: &mut PgConnection) -> StoreResult<Directory> {
-    let departments = sqlx::query_file!("queries/directory/list_departments.sql").fetch_all(&mut *connection).await?;
-    let people = sqlx::query_file!("queries/directory/list_people.sql").fetch_all(&mut *connection).await?;
-    let projects = sqlx::query_file!("queries/directory/list_projects.sql").fetch_all(&mut *connection).await?;
-    let principals = sqlx::query_file!("queries/directory/list_principal_entries.sql").fetch_all(connection).await?;
+    let departments = sqlx::query_file!("queries/directory/list_departments.sql")
+        .fetch_all(&mut *connection)
+        .await?;
+    let people = sqlx::query_file!("queries/directory/list_people.sql")
+        .fetch_all(&mut *connection)
+        .await?;
+    let projects = sqlx::query_file!("queries/directory/list_projects.sql")
+        .fetch_all(&mut *connection)
+        .await?;
+    let principals = sqlx::query_file!("queries/directory/list_principal_entries.sql")
+        .fetch_all(connection)
+        .await?;
     let valid = |from, to| Validity { from, to };
     Ok(Directory {
         departments: departments
@@ -84,7 +92,12 @@ impl TableChanges {
     }
 
     fn between<T: PartialEq>(old: &[T], new: &[T], key: impl Fn(&T) -> String) -> Self {
-        let index = |rows: &[T]| rows.iter().enumerate().map(|(i, row)| (key(row), i)).collect::<BTreeMap<String, usize>>();
+        let index = |rows: &[T]| {
+            rows.iter()
+                .enumerate()
+                .map(|(i, row)| (key(row), i))
+                .collect::<BTreeMap<String, usize>>()
+        };
         let (before, after) = (index(old), index(new));
         let mut changes = Self::default();
         for (key, at) in &after {
@@ -111,11 +124,19 @@ pub struct DirectoryChanges {
 impl DirectoryChanges {
     pub fn between(old: &Directory, new: &Directory) -> Self {
         Self {
-            departments: TableChanges::between(&old.departments, &new.departments, |d| format!("{} from {}", d.code, d.valid.from)),
-            people: TableChanges::between(&old.people, &new.people, |p| format!("{} from {}", p.person_id, p.valid.from)),
-            projects: TableChanges::between(&old.projects, &new.projects, |p| format!("{} from {}", p.code, p.valid.from)),
+            departments: TableChanges::between(&old.departments, &new.departments, |d| {
+                format!("{} from {}", d.code, d.valid.from)
+            }),
+            people: TableChanges::between(&old.people, &new.people, |p| {
+                format!("{} from {}", p.person_id, p.valid.from)
+            }),
+            projects: TableChanges::between(&old.projects, &new.projects, |p| {
+                format!("{} from {}", p.code, p.valid.from)
+            }),
             principals: TableChanges::between(&old.principals, &new.principals, |e| {
-                let cells = [&e.account, &e.role, &e.session, &e.user].map(Cell::as_text).join(" / ");
+                let cells = [&e.account, &e.role, &e.session, &e.user]
+                    .map(Cell::as_text)
+                    .join(" / ");
                 format!("{cells} from {}", e.valid.from)
             }),
         }
@@ -126,7 +147,12 @@ impl DirectoryChanges {
     }
 
     pub fn tables(&self) -> [(&'static str, &TableChanges); 4] {
-        [("departments", &self.departments), ("people", &self.people), ("projects", &self.projects), ("principals", &self.principals)]
+        [
+            ("departments", &self.departments),
+            ("people", &self.people),
+            ("projects", &self.projects),
+            ("principals", &self.principals),
+        ]
     }
 }
 
@@ -140,11 +166,18 @@ pub async fn replace_directory(
 ) -> StoreResult<i32> {
     let mut transaction = connection.begin().await?;
     let text = |column: Vec<&str>| column.into_iter().map(str::to_owned).collect::<Vec<String>>();
-    let from = |valid: Vec<Validity>| valid.into_iter().map(|v| (v.from, v.to)).unzip::<NaiveDate, Option<NaiveDate>, Vec<_>, Vec<_>>();
+    let from = |valid: Vec<Validity>| {
+        valid
+            .into_iter()
+            .map(|v| (v.from, v.to))
+            .unzip::<NaiveDate, Option<NaiveDate>, Vec<_>, Vec<_>>()
+    };
 
     let d = &directory.departments;
     let (valid_from, valid_to) = from(d.iter().map(|d| d.valid).collect());
-    sqlx::query_file!("queries/directory/delete_departments.sql").execute(&mut *transaction).await?;
+    sqlx::query_file!("queries/directory/delete_departments.sql")
+        .execute(&mut *transaction)
+        .await?;
     sqlx::query_file!(
         "queries/directory/insert_departments.sql",
         &text(d.iter().map(|d| d.code.as_str()).collect()),
@@ -162,7 +195,9 @@ pub async fn replace_directory(
 
     let p = &directory.people;
     let (valid_from, valid_to) = from(p.iter().map(|p| p.valid).collect());
-    sqlx::query_file!("queries/directory/delete_people.sql").execute(&mut *transaction).await?;
+    sqlx::query_file!("queries/directory/delete_people.sql")
+        .execute(&mut *transaction)
+        .await?;
     sqlx::query_file!(
         "queries/directory/insert_people.sql",
         &text(p.iter().map(|p| p.person_id.as_str()).collect()),
@@ -178,7 +213,9 @@ pub async fn replace_directory(
 
     let p = &directory.projects;
     let (valid_from, valid_to) = from(p.iter().map(|p| p.valid).collect());
-    sqlx::query_file!("queries/directory/delete_projects.sql").execute(&mut *transaction).await?;
+    sqlx::query_file!("queries/directory/delete_projects.sql")
+        .execute(&mut *transaction)
+        .await?;
     sqlx::query_file!(
         "queries/directory/insert_projects.sql",
         &text(p.iter().map(|p| p.code.as_str()).collect()),
@@ -193,7 +230,9 @@ pub async fn replace_directory(
 
     let e = &directory.principals;
     let (valid_from, valid_to) = from(e.iter().map(|e| e.valid).collect());
-    sqlx::query_file!("queries/directory/delete_principal_entries.sql").execute(&mut *transaction).await?;
+    sqlx::query_file!("queries/directory/delete_principal_entries.sql")
+        .execute(&mut *transaction)
+        .await?;
     sqlx::query_file!(
         "queries/directory/insert_principal_entries.sql",
         &text(e.iter().map(|e| e.account.as_text()).collect()),
@@ -210,7 +249,9 @@ pub async fn replace_directory(
     .execute(&mut *transaction)
     .await?;
     let changes = serde_json::json!(changes);
-    let version = sqlx::query_file_scalar!("queries/directory/insert_version.sql", at, by, changes).fetch_one(&mut *transaction).await?;
+    let version = sqlx::query_file_scalar!("queries/directory/insert_version.sql", at, by, changes)
+        .fetch_one(&mut *transaction)
+        .await?;
     transaction.commit().await?;
     Ok(version)
 }

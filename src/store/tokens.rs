@@ -8,10 +8,29 @@ use super::StoreResult;
 use crate::domain::actor::{Actor, Role};
 
 /// Makes a token; returns its secret, or `None` where the name is taken.
-pub async fn create_token(connection: &mut PgConnection, name: &str, role: Role, at: DateTime<Utc>, by: &str) -> StoreResult<Option<String>> {
+pub async fn create_token(
+    connection: &mut PgConnection,
+    name: &str,
+    role: Role,
+    at: DateTime<Utc>,
+    by: &str,
+) -> StoreResult<Option<String>> {
     // Two random UUIDs are 244 bits from the operating system's generator.
-    let secret = format!("anbun_{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-    let inserted = sqlx::query_file!("queries/tokens/insert_token.sql", name, role.as_str(), hash(&secret), at, by).execute(connection).await?;
+    let secret = format!(
+        "anbun_{}{}",
+        uuid::Uuid::new_v4().simple(),
+        uuid::Uuid::new_v4().simple()
+    );
+    let inserted = sqlx::query_file!(
+        "queries/tokens/insert_token.sql",
+        name,
+        role.as_str(),
+        hash(&secret),
+        at,
+        by
+    )
+    .execute(connection)
+    .await?;
     Ok((inserted.rows_affected() == 1).then_some(secret))
 }
 
@@ -21,7 +40,9 @@ fn hash(secret: &str) -> Vec<u8> {
 
 /// Who holds a secret; `None` where it opens nothing.
 pub async fn find_actor(connection: &mut PgConnection, secret: &str, at: DateTime<Utc>) -> StoreResult<Option<Actor>> {
-    let row = sqlx::query_file!("queries/tokens/find_token.sql", hash(secret), at).fetch_optional(connection).await?;
+    let row = sqlx::query_file!("queries/tokens/find_token.sql", hash(secret), at)
+        .fetch_optional(connection)
+        .await?;
     Ok(row.and_then(|row| Role::parse(&row.role).map(|role| Actor { name: row.name, role })))
 }
 
@@ -36,21 +57,34 @@ pub struct Token {
 }
 
 pub async fn list_tokens(connection: &mut PgConnection) -> StoreResult<Vec<Token>> {
-    Ok(sqlx::query_file_as!(Token, "queries/tokens/list_tokens.sql").fetch_all(connection).await?)
+    Ok(sqlx::query_file_as!(Token, "queries/tokens/list_tokens.sql")
+        .fetch_all(connection)
+        .await?)
 }
 
 /// Whether there was such a token to revoke.
 pub async fn revoke_token(connection: &mut PgConnection, name: &str, at: DateTime<Utc>) -> StoreResult<bool> {
-    let revoked = sqlx::query_file!("queries/tokens/revoke_token.sql", name, at).execute(connection).await?;
+    let revoked = sqlx::query_file!("queries/tokens/revoke_token.sql", name, at)
+        .execute(connection)
+        .await?;
     Ok(revoked.rows_affected() == 1)
 }
 
 pub async fn count_tokens(connection: &mut PgConnection) -> StoreResult<i64> {
-    Ok(sqlx::query_file_scalar!("queries/tokens/count_tokens.sql").fetch_one(connection).await?)
+    Ok(sqlx::query_file_scalar!("queries/tokens/count_tokens.sql")
+        .fetch_one(connection)
+        .await?)
 }
 
 /// Notes that somebody looked at figures of single people.
-pub async fn note_personal_data_read(connection: &mut PgConnection, actor: &Actor, question: &str, at: DateTime<Utc>) -> StoreResult<()> {
-    sqlx::query_file!("queries/tokens/insert_personal_data_read.sql", at, actor.name, question).execute(connection).await?;
+pub async fn note_personal_data_read(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    question: &str,
+    at: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query_file!("queries/tokens/insert_personal_data_read.sql", at, actor.name, question)
+        .execute(connection)
+        .await?;
     Ok(())
 }

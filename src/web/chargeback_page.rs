@@ -100,31 +100,58 @@ pub async fn month(
     Query(query): Query<PageQuery>,
 ) -> Result<Response, PageError> {
     let period = parse_period(&period)?;
-    let reporting = ChargebackQuery { by: None, currency: query.currency }.reporting(&state.config)?;
+    let reporting = ChargebackQuery {
+        by: None,
+        currency: query.currency,
+    }
+    .reporting(&state.config)?;
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
-    let view = chargeback::read(&mut connection, period, GroupBy::Department, reporting).await?.ok_or_else(|| not_loaded(period))?;
+    let view = chargeback::read(&mut connection, period, GroupBy::Department, reporting)
+        .await?
+        .ok_or_else(|| not_loaded(period))?;
     let people = if authorize(&actor, Action::ReadPeople).is_ok() {
-        tokens::note_personal_data_read(&mut connection, &actor, &format!("chargeback page of {period}"), state.clock.now()).await?;
+        tokens::note_personal_data_read(
+            &mut connection,
+            &actor,
+            &format!("chargeback page of {period}"),
+            state.clock.now(),
+        )
+        .await?;
         chargeback::read(&mut connection, period, GroupBy::Person, reporting).await?
     } else {
         None
     };
     let models = sum_models(&mut connection, period).await?;
-    let periods = list_periods(&mut connection).await?.iter().map(|loaded| loaded.period.to_string()).collect();
+    let periods = list_periods(&mut connection)
+        .await?
+        .iter()
+        .map(|loaded| loaded.period.to_string())
+        .collect();
     Ok(render(&page(&view, people.as_ref(), &models, periods)))
 }
 
-fn page(view: &ChargebackView, people: Option<&ChargebackView>, models: &[ModelSum], periods: Vec<String>) -> ChargebackPage {
+fn page(
+    view: &ChargebackView,
+    people: Option<&ChargebackView>,
+    models: &[ModelSum],
+    periods: Vec<String>,
+) -> ChargebackPage {
     let sum = |amounts: &mut dyn Iterator<Item = &MoneyView>| MoneyView {
-        amount: amounts.filter_map(|m| m.amount.parse::<rust_decimal::Decimal>().ok()).sum::<rust_decimal::Decimal>().to_string(),
+        amount: amounts
+            .filter_map(|m| m.amount.parse::<rust_decimal::Decimal>().ok())
+            .sum::<rust_decimal::Decimal>()
+            .to_string(),
         currency: view.currency.to_owned(),
     };
     let attributed = sum(&mut view.rows.iter().map(|row| &row.total));
     let unattributed = sum(&mut view.unattributed.iter().map(|kept| &kept.amount));
     let kept = sum(&mut view.kept_visible.iter().map(|kept| &kept.amount));
     let of_usage = |part: &MoneyView| -> Option<String> {
-        let (part, other) = (part.amount.parse::<rust_decimal::Decimal>().ok()?, unattributed.amount.parse::<rust_decimal::Decimal>().ok()?);
+        let (part, other) = (
+            part.amount.parse::<rust_decimal::Decimal>().ok()?,
+            unattributed.amount.parse::<rust_decimal::Decimal>().ok()?,
+        );
         part.checked_div(part + other).map(|share| share.to_string())
     };
     let serious: Vec<&FindingView> = view.footing.findings.iter().filter(|f| f.severity != "info").collect();
@@ -135,8 +162,16 @@ fn page(view: &ChargebackView, people: Option<&ChargebackView>, models: &[ModelS
         currency: view.currency,
         other_currency: if view.currency == "JPY" { "USD" } else { "JPY" },
         state: view.footing.state,
-        data_as_of: view.footing.data_as_of.map(|t| t.format("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default(),
-        rate: view.footing.rates.first().map(|rate| format!("¥{} a dollar, {} rate", rate.value, rate.kind)),
+        data_as_of: view
+            .footing
+            .data_as_of
+            .map(|t| t.format("%Y-%m-%d %H:%M UTC").to_string())
+            .unwrap_or_default(),
+        rate: view
+            .footing
+            .rates
+            .first()
+            .map(|rate| format!("¥{} a dollar, {} rate", rate.value, rate.kind)),
         total: money(&view.total),
         attributed: money(&attributed),
         attributed_share: percent(of_usage(&attributed).as_deref()),
@@ -171,7 +206,11 @@ fn rows_of(view: &ChargebackView, most: usize) -> Vec<Line> {
 fn kept_lines(kept: &[KeptView]) -> Vec<Line> {
     let lines = kept.iter().map(|kept| Line {
         code: kept.label.clone(),
-        name: if kept.class == "usage" { reason_in_words(&kept.label).to_owned() } else { kept.class.to_owned() },
+        name: if kept.class == "usage" {
+            reason_in_words(&kept.label).to_owned()
+        } else {
+            kept.class.to_owned()
+        },
         amount: money(&kept.amount),
         share: percent(kept.share.as_deref()),
         bar: 0,
@@ -196,7 +235,10 @@ fn reason_in_words(reason: &str) -> &'static str {
 fn model_lines(models: &[ModelSum]) -> Vec<ModelLine> {
     let largest = models.iter().map(|m| m.cost).max().unwrap_or_default().to_string();
     let lines = models.iter().map(|m| ModelLine {
-        model: m.model.clone().unwrap_or_else(|| m.line_kind.clone().unwrap_or_default()),
+        model: m
+            .model
+            .clone()
+            .unwrap_or_else(|| m.line_kind.clone().unwrap_or_default()),
         amount: money(&MoneyView::new(m.cost, &m.currency)),
         bar: bar(&m.cost.to_string(), &largest),
         input: millions(&m.input_tokens.to_string()),
@@ -213,6 +255,10 @@ fn finding_line(finding: &FindingView) -> FindingLine {
         subject: finding.subject.clone(),
         message: finding.message.clone(),
         action: finding.action.clone(),
-        amount: finding.amount.as_ref().map(|m| format!("{} {}", grouped(&m.amount), m.currency)).unwrap_or_default(),
+        amount: finding
+            .amount
+            .as_ref()
+            .map(|m| format!("{} {}", grouped(&m.amount), m.currency))
+            .unwrap_or_default(),
     }
 }

@@ -79,9 +79,16 @@ fn operations(paths: &Value) -> Vec<Operation> {
 fn schemas(schemas: &Value) -> Vec<Schema> {
     let each = entries(schemas).map(|(name, schema)| {
         // A flattened part makes a schema a list of parts.
-        let parts: Vec<&Value> = schema["allOf"].as_array().map_or_else(|| vec![schema], |parts| parts.iter().collect());
+        let parts: Vec<&Value> = schema["allOf"]
+            .as_array()
+            .map_or_else(|| vec![schema], |parts| parts.iter().collect());
         let fields = parts.iter().flat_map(|part| {
-            let required: Vec<&str> = part["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let required: Vec<&str> = part["required"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
             entries(&part["properties"]).map(move |(name, property)| Field {
                 name: name.clone(),
                 kind: kind(property),
@@ -89,7 +96,11 @@ fn schemas(schemas: &Value) -> Vec<Schema> {
                 description: text(&property["description"]),
             })
         });
-        Schema { name: name.clone(), description: text(&schema["description"]), fields: fields.collect() }
+        Schema {
+            name: name.clone(),
+            description: text(&schema["description"]),
+            fields: fields.collect(),
+        }
     });
     each.collect()
 }

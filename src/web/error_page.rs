@@ -50,5 +50,9 @@ pub fn render(page: &impl Template) -> Response {
 
 pub async fn not_found(uri: axum::http::Uri) -> Response {
     let error = ApiError::NotFound(format!("there is nothing at {}", uri.path()));
-    if uri.path().starts_with("/api/") { error.into_response() } else { PageError::from(error).into_response() }
+    if uri.path().starts_with("/api/") {
+        error.into_response()
+    } else {
+        PageError::from(error).into_response()
+    }
 }

@@ -10,7 +10,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use rust_decimal::Decimal;
 
-use crate::support::{database, damage, import_directory, load, make_cur, refusal, scratch, write_export};
+use crate::support::{damage, database, import_directory, load, make_cur, refusal, scratch, write_export};
 use anbun::store::database::Database;
 
 /// A small export of one month written by hand: each line is day, charge type, product code, currency, cost.
@@ -24,16 +24,29 @@ pub struct SmallExport {
 
 impl SmallExport {
     pub fn new(name: &str) -> Self {
-        let lines = (1..=31).map(|day| (day, "Usage", "AmazonEC2", "USD", 1.0)).chain([(3, "Usage", "AmazonBedrock", "USD", 0.25), (4, "Tax", "AmazonBedrock", "USD", 0.025)]);
-        Self { folder: scratch(name).join("export"), period: "2026-10", payer: "999900001111", lines: lines.collect(), without: None }
+        let lines = (1..=31).map(|day| (day, "Usage", "AmazonEC2", "USD", 1.0)).chain([
+            (3, "Usage", "AmazonBedrock", "USD", 0.25),
+            (4, "Tax", "AmazonBedrock", "USD", 0.025),
+        ]);
+        Self {
+            folder: scratch(name).join("export"),
+            period: "2026-10",
+            payer: "999900001111",
+            lines: lines.collect(),
+            without: None,
+        }
     }
 
     pub fn data_file(&self) -> PathBuf {
-        self.folder.join(format!("data/BILLING_PERIOD={}/small-00001.snappy.parquet", self.period))
+        self.folder.join(format!(
+            "data/BILLING_PERIOD={}/small-00001.snappy.parquet",
+            self.period
+        ))
     }
 
     pub fn manifest_file(&self) -> PathBuf {
-        self.folder.join(format!("metadata/BILLING_PERIOD={}/small-Manifest.json", self.period))
+        self.folder
+            .join(format!("metadata/BILLING_PERIOD={}/small-Manifest.json", self.period))
     }
 
     pub fn write(&self) -> &Path {
@@ -44,9 +57,13 @@ impl SmallExport {
             ("line_item_currency_code", |e, i| Some(e.lines[i].3.to_owned())),
             ("line_item_line_item_type", |e, i| Some(e.lines[i].1.to_owned())),
             ("line_item_product_code", |e, i| Some(e.lines[i].2.to_owned())),
-            ("line_item_usage_type", |_, _| Some("USE1-Claude4.6Opus-input-tokens".to_owned())),
+            ("line_item_usage_type", |_, _| {
+                Some("USE1-Claude4.6Opus-input-tokens".to_owned())
+            }),
             ("pricing_unit", |_, _| Some("1K tokens".to_owned())),
-            ("line_item_iam_principal", |e, i| (e.lines[i].1 == "Usage").then(|| "arn:aws:sts::111122223333:assumed-role/cowork-sales-x/s".to_owned())),
+            ("line_item_iam_principal", |e, i| {
+                (e.lines[i].1 == "Usage").then(|| "arn:aws:sts::111122223333:assumed-role/cowork-sales-x/s".to_owned())
+            }),
             ("line_item_operation", |_, _| None),
         ];
         let doubles = ["line_item_unblended_cost", "line_item_usage_amount"];
@@ -63,10 +80,24 @@ impl SmallExport {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
         }
         let file = fs::File::create(self.data_file()).unwrap();
-        let mut writer = SerializedFileWriter::new(file, Arc::new(parse_message_type(&schema).unwrap()), Arc::new(WriterProperties::new())).unwrap();
+        let mut writer = SerializedFileWriter::new(
+            file,
+            Arc::new(parse_message_type(&schema).unwrap()),
+            Arc::new(WriterProperties::new()),
+        )
+        .unwrap();
         let mut group = writer.next_row_group().unwrap();
         let first: chrono::NaiveDate = format!("{}-01", self.period).parse().unwrap();
-        let times: Vec<i64> = self.lines.iter().map(|l| (first + chrono::Days::new(u64::from(l.0) - 1)).and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis()).collect();
+        let times: Vec<i64> = self
+            .lines
+            .iter()
+            .map(|l| {
+                (first + chrono::Days::new(u64::from(l.0) - 1))
+                    .and_time(chrono::NaiveTime::MIN)
+                    .and_utc()
+                    .timestamp_millis()
+            })
+            .collect();
         let mut column = group.next_column().unwrap().unwrap();
         column.typed::<Int64Type>().write_batch(&times, None, None).unwrap();
         column.close().unwrap();
@@ -75,7 +106,10 @@ impl SmallExport {
             let levels: Vec<i16> = values.iter().map(|v| i16::from(v.is_some())).collect();
             let values: Vec<ByteArray> = values.iter().flatten().map(|v| ByteArray::from(v.as_str())).collect();
             let mut column = group.next_column().unwrap().unwrap();
-            column.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None).unwrap();
+            column
+                .typed::<ByteArrayType>()
+                .write_batch(&values, Some(&levels), None)
+                .unwrap();
             column.close().unwrap();
         }
         for _ in doubles.into_iter().filter(|n| kept(n)) {
@@ -86,17 +120,27 @@ impl SmallExport {
         }
         group.close().unwrap();
         writer.close().unwrap();
-        self.write_manifest(&format!("s3://bucket/small/data/BILLING_PERIOD={}/small-00001.snappy.parquet", self.period));
+        self.write_manifest(&format!(
+            "s3://bucket/small/data/BILLING_PERIOD={}/small-00001.snappy.parquet",
+            self.period
+        ));
         &self.folder
     }
 
     pub fn write_manifest(&self, data_file: &str) {
-        fs::write(self.manifest_file(), serde_json::json!({"dataFiles": [data_file], "columns": []}).to_string()).unwrap();
+        fs::write(
+            self.manifest_file(),
+            serde_json::json!({"dataFiles": [data_file], "columns": []}).to_string(),
+        )
+        .unwrap();
     }
 }
 
 async fn bedrock_total(database: &Database) -> (i64, Decimal) {
-    sqlx::query_as("select coalesce(sum(lines), 0)::bigint, coalesce(sum(cost), 0) from charges").fetch_one(&database.pool).await.unwrap()
+    sqlx::query_as("select coalesce(sum(lines), 0)::bigint, coalesce(sum(cost), 0) from charges")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap()
 }
 
 async fn finding_codes(database: &Database) -> Vec<(String, String)> {
@@ -110,28 +154,71 @@ async fn a_small_export_is_loaded() {
     let export = SmallExport::new("small");
     load(&database, export.write()).await;
     assert_eq!(bedrock_total(&database).await, (2, Decimal::new(275, 3)));
-    let left_out: (i64, Decimal) = sqlx::query_as("select sum(lines)::bigint, sum(cost) from left_out_totals").fetch_one(&database.pool).await.unwrap();
+    let left_out: (i64, Decimal) = sqlx::query_as("select sum(lines)::bigint, sum(cost) from left_out_totals")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
     assert_eq!(left_out, (31, Decimal::from(31)));
 }
 
 #[tokio::test]
 async fn every_damage_is_refused_and_the_old_month_stays() {
     let Some(tools) = make_cur() else { return };
-    let export = write_export(&tools, "whole", &["--rows", "5000", "--bedrock-share", "0.5", "--files", "2", "--principals", "40"]);
+    let export = write_export(
+        &tools,
+        "whole",
+        &[
+            "--rows",
+            "5000",
+            "--bedrock-share",
+            "0.5",
+            "--files",
+            "2",
+            "--principals",
+            "40",
+        ],
+    );
     let database = database().await;
     import_directory(&database, &export.join("directory")).await;
     for (kind, needles) in [
-        ("truncated-parquet", &["example-cur2-00001.snappy.parquet", "not a whole Parquet file"][..]),
+        (
+            "truncated-parquet",
+            &["example-cur2-00001.snappy.parquet", "not a whole Parquet file"][..],
+        ),
         ("empty-file", &["example-cur2-00001.snappy.parquet", "no bytes"]),
-        ("not-parquet", &["example-cur2-00001.snappy.parquet", "does not begin as a Parquet file"]),
-        ("missing-object", &["example-cur2-00002.snappy.parquet", "refresh may be under way"]),
+        (
+            "not-parquet",
+            &["example-cur2-00001.snappy.parquet", "does not begin as a Parquet file"],
+        ),
+        (
+            "missing-object",
+            &["example-cur2-00002.snappy.parquet", "refresh may be under way"],
+        ),
         ("manifest-not-json", &["Manifest.json", "not a manifest in JSON"]),
         ("manifest-outside", &["Manifest.json", "not a data file of 2026-10"]),
-        ("missing-cost-column", &["line_item_unblended_cost", "add 'line_item_unblended_cost' to the column list"]),
-        ("wrong-type-column", &["line_item_unblended_cost", "BOOLEAN", "expected double"]),
-        ("nan-cost", &["row group 0", "line_item_unblended_cost", "NaN is no amount of money"]),
-        ("inf-cost", &["row group 0", "line_item_unblended_cost", "inf is no amount of money"]),
-        ("huge-cost", &["row group 0", "line_item_unblended_cost", "is no amount of money"]),
+        (
+            "missing-cost-column",
+            &[
+                "line_item_unblended_cost",
+                "add 'line_item_unblended_cost' to the column list",
+            ],
+        ),
+        (
+            "wrong-type-column",
+            &["line_item_unblended_cost", "BOOLEAN", "expected double"],
+        ),
+        (
+            "nan-cost",
+            &["row group 0", "line_item_unblended_cost", "NaN is no amount of money"],
+        ),
+        (
+            "inf-cost",
+            &["row group 0", "line_item_unblended_cost", "inf is no amount of money"],
+        ),
+        (
+            "huge-cost",
+            &["row group 0", "line_item_unblended_cost", "is no amount of money"],
+        ),
     ] {
         let damaged = damage(&tools, &export, kind);
         let message = refusal(&database, &damaged).await;
@@ -144,49 +231,113 @@ async fn every_damage_is_refused_and_the_old_month_stays() {
     load(&database, &twice.join("first")).await;
     let before = bedrock_total(&database).await;
     let message = refusal(&database, &twice.join("second")).await;
-    assert!(message.contains("999900001111") && message.contains("counted from export"), "{message}");
+    assert!(
+        message.contains("999900001111") && message.contains("counted from export"),
+        "{message}"
+    );
     assert_eq!(bedrock_total(&database).await, before);
 }
 
 #[tokio::test]
 async fn emptied_chunks_of_an_earlier_refresh_are_harmless() {
     let Some(tools) = make_cur() else { return };
-    let arguments = ["--rows", "4000", "--bedrock-share", "0.5", "--files", "3", "--until", "10", "--principals", "40"];
+    let arguments = [
+        "--rows",
+        "4000",
+        "--bedrock-share",
+        "0.5",
+        "--files",
+        "3",
+        "--until",
+        "10",
+        "--principals",
+        "40",
+    ];
     let export = write_export(&tools, "stale", &arguments);
-    let again: Vec<&str> = arguments[..6].iter().chain(&arguments[8..]).chain(&["--until", "11", "--delivery", "2", "--chunks", "1"]).copied().collect();
-    let status = std::process::Command::new(&tools.1).arg(tools.0.join("make_cur.py")).arg("--out").arg(&export).args(again).output();
+    let again: Vec<&str> = arguments[..6]
+        .iter()
+        .chain(&arguments[8..])
+        .chain(&["--until", "11", "--delivery", "2", "--chunks", "1"])
+        .copied()
+        .collect();
+    let status = std::process::Command::new(&tools.1)
+        .arg(tools.0.join("make_cur.py"))
+        .arg("--out")
+        .arg(&export)
+        .args(again)
+        .output();
     assert!(status.unwrap().status.success());
     let database = database().await;
     load(&database, &export).await;
-    let expected: serde_json::Value = serde_json::from_slice(&fs::read(export.join("expected/totals.json")).unwrap()).unwrap();
-    let lines: i64 = expected["bedrock"].as_object().unwrap().values().map(|t| t["lines"].as_i64().unwrap()).sum();
+    let expected: serde_json::Value =
+        serde_json::from_slice(&fs::read(export.join("expected/totals.json")).unwrap()).unwrap();
+    let lines: i64 = expected["bedrock"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|t| t["lines"].as_i64().unwrap())
+        .sum();
     assert_eq!(bedrock_total(&database).await.0, lines);
 }
 
 #[tokio::test]
 async fn needed_columns_are_named_and_optional_ones_are_findings() {
     let database = database().await;
-    for column in ["line_item_unblended_cost", "line_item_currency_code", "line_item_product_code", "line_item_usage_amount", "bill_payer_account_id"] {
-        let export = SmallExport { without: Some(column), ..SmallExport::new("needed") };
+    for column in [
+        "line_item_unblended_cost",
+        "line_item_currency_code",
+        "line_item_product_code",
+        "line_item_usage_amount",
+        "bill_payer_account_id",
+    ] {
+        let export = SmallExport {
+            without: Some(column),
+            ..SmallExport::new("needed")
+        };
         let message = refusal(&database, export.write()).await;
-        assert!(message.contains(column) && message.contains("column list of the export"), "{message}");
+        assert!(
+            message.contains(column) && message.contains("column list of the export"),
+            "{message}"
+        );
     }
-    let export = SmallExport { without: Some("line_item_iam_principal"), ..SmallExport::new("optional") };
+    let export = SmallExport {
+        without: Some("line_item_iam_principal"),
+        ..SmallExport::new("optional")
+    };
     load(&database, export.write()).await;
     assert_eq!(bedrock_total(&database).await, (2, Decimal::new(275, 3)));
-    assert!(finding_codes(&database).await.contains(&("principal_column_missing".to_owned(), "line_item_iam_principal".to_owned())));
+    assert!(finding_codes(&database).await.contains(&(
+        "principal_column_missing".to_owned(),
+        "line_item_iam_principal".to_owned()
+    )));
 }
 
 #[tokio::test]
 async fn unknown_kinds_keep_their_cost_and_are_named() {
     let database = database().await;
     let mut export = SmallExport::new("unknown");
-    export.lines.extend([(5, "SurpriseFee", "AmazonBedrock", "USD", 7.5), (6, "Usage", "AmazonBedrock", "XTS", 2.0)]);
+    export.lines.extend([
+        (5, "SurpriseFee", "AmazonBedrock", "USD", 7.5),
+        (6, "Usage", "AmazonBedrock", "XTS", 2.0),
+    ]);
     load(&database, export.write()).await;
     let by_currency: Vec<(String, Decimal)> =
-        sqlx::query_as("select currency, sum(cost) from department_months group by 1 order by 1").fetch_all(&database.pool).await.unwrap();
-    assert_eq!(by_currency, [("USD".to_owned(), Decimal::new(7775, 3)), ("XTS".to_owned(), Decimal::from(2))]);
-    assert!(finding_codes(&database).await.contains(&("unknown_charge_type".to_owned(), "SurpriseFee".to_owned())));
+        sqlx::query_as("select currency, sum(cost) from department_months group by 1 order by 1")
+            .fetch_all(&database.pool)
+            .await
+            .unwrap();
+    assert_eq!(
+        by_currency,
+        [
+            ("USD".to_owned(), Decimal::new(7775, 3)),
+            ("XTS".to_owned(), Decimal::from(2))
+        ]
+    );
+    assert!(
+        finding_codes(&database)
+            .await
+            .contains(&("unknown_charge_type".to_owned(), "SurpriseFee".to_owned()))
+    );
 }
 
 #[tokio::test]
@@ -195,7 +346,12 @@ async fn a_missing_first_or_middle_day_is_a_gap_and_a_quiet_sunday_is_none() {
     let mut export = SmallExport::new("gaps");
     export.lines.retain(|line| line.0 != 1 && line.0 != 17 && line.0 != 31);
     load(&database, export.write()).await;
-    let gaps: Vec<String> = finding_codes(&database).await.into_iter().filter(|(code, _)| code == "day_missing").map(|(_, day)| day).collect();
+    let gaps: Vec<String> = finding_codes(&database)
+        .await
+        .into_iter()
+        .filter(|(code, _)| code == "day_missing")
+        .map(|(_, day)| day)
+        .collect();
     assert_eq!(gaps, ["2026-10-01", "2026-10-17", "2026-10-31"]);
 }
 
@@ -203,7 +359,11 @@ async fn a_missing_first_or_middle_day_is_a_gap_and_a_quiet_sunday_is_none() {
 async fn manifests_that_are_none_are_refused() {
     let database = database().await;
     let nothing = scratch("nothing");
-    assert!(refusal(&database, &nothing).await.contains("no manifests can be read there"));
+    assert!(
+        refusal(&database, &nothing)
+            .await
+            .contains("no manifests can be read there")
+    );
     fs::create_dir_all(nothing.join("metadata")).unwrap();
     assert!(refusal(&database, &nothing).await.contains("no folder BILLING_PERIOD"));
     let export = SmallExport::new("manifests");
@@ -213,8 +373,14 @@ async fn manifests_that_are_none_are_refused() {
         ("[]", "not a manifest in JSON"),
         ("{\"reportKeys\": []}", "legacy Cost and Usage Report"),
         ("{\"columns\": []}", "no dataFiles"),
-        ("{\"dataFiles\": [\"s3://b/e/data/BILLING_PERIOD=2026-10/x.csv.gz\"]}", "not Parquet"),
-        ("{\"dataFiles\": [\"e/data/BILLING_PERIOD=2026-10/small-00001.snappy.parquet\", \"s3://b/e/data/BILLING_PERIOD=2026-10/small-00001.snappy.parquet\"]}", "a file twice"),
+        (
+            "{\"dataFiles\": [\"s3://b/e/data/BILLING_PERIOD=2026-10/x.csv.gz\"]}",
+            "not Parquet",
+        ),
+        (
+            "{\"dataFiles\": [\"e/data/BILLING_PERIOD=2026-10/small-00001.snappy.parquet\", \"s3://b/e/data/BILLING_PERIOD=2026-10/small-00001.snappy.parquet\"]}",
+            "a file twice",
+        ),
     ] {
         fs::write(export.manifest_file(), text).unwrap();
         let message = refusal(&database, &export.folder).await;
@@ -226,7 +392,11 @@ async fn manifests_that_are_none_are_refused() {
         let outside = scratch("outside").join("other.parquet");
         fs::rename(export.data_file(), &outside).unwrap();
         std::os::unix::fs::symlink(&outside, export.data_file()).unwrap();
-        assert!(refusal(&database, &export.folder).await.contains("leads out of the export"));
+        assert!(
+            refusal(&database, &export.folder)
+                .await
+                .contains("leads out of the export")
+        );
     }
 }
 
@@ -245,5 +415,4 @@ async fn damaged_bytes_never_panic() {
         let read = tokio::task::spawn_blocking(move || drop(anbun::sources::cur::read_delivery(&manifest, 1))).await;
         assert!(read.is_ok(), "byte {at}");
     }
-
 }

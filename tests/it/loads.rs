@@ -11,7 +11,12 @@ use anbun::jobs::load_export::PeriodOutcome;
 use anbun::store::database::Database;
 
 async fn costs_by_payer(database: &Database) -> Vec<(String, Decimal)> {
-    sqlx::query_as("select account, sum(cost) from charges c join accounts a on a.account_key = payer_key group by 1 order by 1").fetch_all(&database.pool).await.unwrap()
+    sqlx::query_as(
+        "select account, sum(cost) from charges c join accounts a on a.account_key = payer_key group by 1 order by 1",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap()
 }
 
 #[tokio::test]
@@ -21,7 +26,10 @@ async fn the_same_delivery_twice_changes_nothing() {
     load(&database, export.write()).await;
     let outcomes = load(&database, &export.folder).await;
     assert!(matches!(outcomes[0].1, PeriodOutcome::Unchanged));
-    let snapshots: i64 = sqlx::query_scalar("select count(*) from snapshots").fetch_one(&database.pool).await.unwrap();
+    let snapshots: i64 = sqlx::query_scalar("select count(*) from snapshots")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
     assert_eq!(snapshots, 1);
 }
 
@@ -29,20 +37,35 @@ async fn the_same_delivery_twice_changes_nothing() {
 async fn a_later_delivery_replaces_and_another_payer_stays() {
     let database = database().await;
     let first = SmallExport::new("first");
-    let second = SmallExport { payer: "999900002222", ..SmallExport::new("second") };
+    let second = SmallExport {
+        payer: "999900002222",
+        ..SmallExport::new("second")
+    };
     load(&database, first.write()).await;
     load(&database, second.write()).await;
-    let both = [("999900001111".to_owned(), Decimal::new(275, 3)), ("999900002222".to_owned(), Decimal::new(275, 3))];
+    let both = [
+        ("999900001111".to_owned(), Decimal::new(275, 3)),
+        ("999900002222".to_owned(), Decimal::new(275, 3)),
+    ];
     assert_eq!(costs_by_payer(&database).await, both);
     // Amounts can fall as well as rise: the refund of a line is its absence.
     let mut corrected = first;
     corrected.lines.retain(|line| line.1 != "Tax");
     load(&database, corrected.write()).await;
-    let after = [("999900001111".to_owned(), Decimal::new(25, 2)), ("999900002222".to_owned(), Decimal::new(275, 3))];
+    let after = [
+        ("999900001111".to_owned(), Decimal::new(25, 2)),
+        ("999900002222".to_owned(), Decimal::new(275, 3)),
+    ];
     assert_eq!(costs_by_payer(&database).await, after);
-    let rolled_up: Decimal = sqlx::query_scalar("select sum(cost) from department_months").fetch_one(&database.pool).await.unwrap();
+    let rolled_up: Decimal = sqlx::query_scalar("select sum(cost) from department_months")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
     assert_eq!(rolled_up, Decimal::new(525, 3));
-    let left_out: i64 = sqlx::query_scalar("select sum(lines)::bigint from left_out_totals").fetch_one(&database.pool).await.unwrap();
+    let left_out: i64 = sqlx::query_scalar("select sum(lines)::bigint from left_out_totals")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
     assert_eq!(left_out, 62);
 }
 
@@ -57,10 +80,19 @@ async fn two_loads_of_a_month_at_once_end_with_one() {
     });
     let mut loaded = 0;
     for handle in loads.collect::<Vec<_>>() {
-        loaded += handle.await.unwrap().unwrap().iter().filter(|(_, o)| matches!(o, PeriodOutcome::Loaded { .. })).count();
+        loaded += handle
+            .await
+            .unwrap()
+            .unwrap()
+            .iter()
+            .filter(|(_, o)| matches!(o, PeriodOutcome::Loaded { .. }))
+            .count();
     }
     assert_eq!(loaded, 1);
-    assert_eq!(costs_by_payer(&database).await, [("999900001111".to_owned(), Decimal::new(275, 3))]);
+    assert_eq!(
+        costs_by_payer(&database).await,
+        [("999900001111".to_owned(), Decimal::new(275, 3))]
+    );
 }
 
 /// A reader who counts all the time sees the old month or the new one, never a part of either.
@@ -96,10 +128,15 @@ async fn readers_see_all_or_nothing() {
 fn a_killed_load_leaves_the_old_month() {
     let data = scratch("killed");
     let mut export = SmallExport::new("killed-export");
-    assert!(anbun(&data, &["ingest", "cur", export.write().to_str().unwrap()]).status.success());
+    assert!(
+        anbun(&data, &["ingest", "cur", export.write().to_str().unwrap()])
+            .status
+            .success()
+    );
     let total = |data: &std::path::Path| {
         let output = anbun(data, &["costs", "--format", "json"]);
-        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        let json: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
         json["total"]["cost"]["amount"].as_str().unwrap().to_owned()
     };
     assert_eq!(total(&data), "0.275");
@@ -120,7 +157,11 @@ fn a_killed_load_leaves_the_old_month() {
         let now = total(&data);
         assert!(now == "0.275" || now == "1.275", "after {milliseconds} ms: {now}");
     }
-    assert!(anbun(&data, &["ingest", "cur", export.folder.to_str().unwrap(), "--force"]).status.success());
+    assert!(
+        anbun(&data, &["ingest", "cur", export.folder.to_str().unwrap(), "--force"])
+            .status
+            .success()
+    );
     assert_eq!(total(&data), "1.275");
     // Nothing is left behind but the month's one part.
     let status = anbun(&data, &["ingest", "status"]);
@@ -135,8 +176,15 @@ async fn a_month_can_be_forgotten_and_taken_from_another_export() {
     assert!(support::refusal(&database, second.write()).await.contains("twice"));
     let mut connection = database.pool.acquire().await.unwrap();
     let name = first.folder.canonicalize().unwrap().display().to_string();
-    let source = anbun::store::load::find_source(&mut connection, &name).await.unwrap().unwrap();
-    assert!(anbun::store::load::forget(&mut connection, source, "2026-10".parse().unwrap()).await.unwrap());
+    let source = anbun::store::load::find_source(&mut connection, &name)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        anbun::store::load::forget(&mut connection, source, "2026-10".parse().unwrap())
+            .await
+            .unwrap()
+    );
     load(&database, &second.folder).await;
     assert_eq!(costs_by_payer(&database).await.len(), 1);
 }
@@ -147,10 +195,20 @@ async fn a_later_directory_does_not_rewrite_the_past() {
     let database = database().await;
     let write = |code: &str| {
         let folder = scratch("directory");
-        let rows = format!("code,name,name_ja,parent_code,cost_center,legal_entity,valid_from,valid_to\n{code},{code},,,1,,2020-01-01,\n");
+        let rows = format!(
+            "code,name,name_ja,parent_code,cost_center,legal_entity,valid_from,valid_to\n{code},{code},,,1,,2020-01-01,\n"
+        );
         std::fs::write(folder.join("departments.csv"), rows).unwrap();
-        std::fs::write(folder.join("people.csv"), "person_id,name,email,department_code,manager_person_id,valid_from,valid_to\n").unwrap();
-        std::fs::write(folder.join("projects.csv"), "code,name,owner_person_id,department_code,valid_from,valid_to\n").unwrap();
+        std::fs::write(
+            folder.join("people.csv"),
+            "person_id,name,email,department_code,manager_person_id,valid_from,valid_to\n",
+        )
+        .unwrap();
+        std::fs::write(
+            folder.join("projects.csv"),
+            "code,name,owner_person_id,department_code,valid_from,valid_to\n",
+        )
+        .unwrap();
         std::fs::write(folder.join("principals.csv"), "account_id,role_name,session_name,user_name,person_id,department_code,project_code,kind,valid_from,valid_to\n").unwrap();
         folder
     };
@@ -158,8 +216,14 @@ async fn a_later_directory_does_not_rewrite_the_past() {
     let export = SmallExport::new("past");
     load(&database, export.write()).await;
     import_directory(&database, &write("marketing")).await;
-    let departments: Vec<Option<String>> = sqlx::query_scalar("select distinct department from department_months where charge_class = 'usage'").fetch_all(&database.pool).await.unwrap();
+    let departments: Vec<Option<String>> =
+        sqlx::query_scalar("select distinct department from department_months where charge_class = 'usage'")
+            .fetch_all(&database.pool)
+            .await
+            .unwrap();
     assert_eq!(departments, [Some("sales".to_owned())]);
-    let deliveries = anbun::store::status::list_deliveries(&mut database.pool.acquire().await.unwrap()).await.unwrap();
+    let deliveries = anbun::store::status::list_deliveries(&mut database.pool.acquire().await.unwrap())
+        .await
+        .unwrap();
     assert!(deliveries[0].directory_is_older);
 }

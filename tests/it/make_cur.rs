@@ -34,17 +34,50 @@ const MODEL: [(&str, &str); 9] = [
     ("context", "coalesce(m.context, '')"),
     ("line_kind", "coalesce(m.line_kind, '')"),
 ];
-const PERSON_MODEL: [(&str, &str); 11] = [DEPARTMENT, PERSON, MODEL[0], MODEL[1], MODEL[2], MODEL[3], MODEL[4], MODEL[5], MODEL[6], MODEL[7], MODEL[8]];
+const PERSON_MODEL: [(&str, &str); 11] = [
+    DEPARTMENT, PERSON, MODEL[0], MODEL[1], MODEL[2], MODEL[3], MODEL[4], MODEL[5], MODEL[6], MODEL[7], MODEL[8],
+];
 
 const FILES: &[Expected] = &[
-    Expected { file: "by_day.csv", key: &[TYPE, ("usage_date", "c.usage_date::text")], usage_only: false, attributed_only: false },
-    Expected { file: "by_department.csv", key: &[TYPE, STATE, REASON, DEPARTMENT], usage_only: false, attributed_only: false },
-    Expected { file: "by_person.csv", key: &[TYPE, STATE, REASON, DEPARTMENT, PERSON], usage_only: false, attributed_only: false },
-    Expected { file: "by_project.csv", key: &[TYPE, STATE, REASON, ("project", "coalesce(a.project, '')")], usage_only: false, attributed_only: false },
-    Expected { file: "by_rule.csv", key: &[TYPE, STATE, REASON, ("rule", "coalesce(a.rule, '')")], usage_only: false, attributed_only: false },
+    Expected {
+        file: "by_day.csv",
+        key: &[TYPE, ("usage_date", "c.usage_date::text")],
+        usage_only: false,
+        attributed_only: false,
+    },
+    Expected {
+        file: "by_department.csv",
+        key: &[TYPE, STATE, REASON, DEPARTMENT],
+        usage_only: false,
+        attributed_only: false,
+    },
+    Expected {
+        file: "by_person.csv",
+        key: &[TYPE, STATE, REASON, DEPARTMENT, PERSON],
+        usage_only: false,
+        attributed_only: false,
+    },
+    Expected {
+        file: "by_project.csv",
+        key: &[TYPE, STATE, REASON, ("project", "coalesce(a.project, '')")],
+        usage_only: false,
+        attributed_only: false,
+    },
+    Expected {
+        file: "by_rule.csv",
+        key: &[TYPE, STATE, REASON, ("rule", "coalesce(a.rule, '')")],
+        usage_only: false,
+        attributed_only: false,
+    },
     Expected {
         file: "by_invoice.csv",
-        key: &[TYPE, ("payer", "y.account"), ("account", "o.account"), ("seller", "coalesce(b.seller, '')"), ("invoice_id", "coalesce(b.invoice, '')")],
+        key: &[
+            TYPE,
+            ("payer", "y.account"),
+            ("account", "o.account"),
+            ("seller", "coalesce(b.seller, '')"),
+            ("invoice_id", "coalesce(b.invoice, '')"),
+        ],
         usage_only: false,
         attributed_only: false,
     },
@@ -54,18 +87,34 @@ const FILES: &[Expected] = &[
             TYPE,
             DEPARTMENT,
             ("user", "coalesce(a.person, '')"),
-            ("principal_kind", "case when b.charge_type <> 'Usage' then 'none' else coalesce(p.kind, 'none') end"),
+            (
+                "principal_kind",
+                "case when b.charge_type <> 'Usage' then 'none' else coalesce(p.kind, 'none') end",
+            ),
             // The title of the model as the expected files spell it.
-            ("model", "case when b.charge_type <> 'Usage' or m.model is null then '' when m.provider = 'anthropic' then \
+            (
+                "model",
+                "case when b.charge_type <> 'Usage' or m.model is null then '' when m.provider = 'anthropic' then \
                 trim('Claude ' || case m.family when 'claude' then '' else initcap(m.family) || ' ' end || m.version) \
-                when m.provider = 'openai' then m.family else trim(initcap(replace(m.family, '-', ' ')) || ' ' || m.version) end"),
+                when m.provider = 'openai' then m.family else trim(initcap(replace(m.family, '-', ' ')) || ' ' || m.version) end",
+            ),
             ("token_kind", "coalesce(m.token_kind, '')"),
         ],
         usage_only: false,
         attributed_only: false,
     },
-    Expected { file: "by_model.csv", key: &MODEL, usage_only: true, attributed_only: false },
-    Expected { file: "by_person_model.csv", key: &PERSON_MODEL, usage_only: true, attributed_only: true },
+    Expected {
+        file: "by_model.csv",
+        key: &MODEL,
+        usage_only: true,
+        attributed_only: false,
+    },
+    Expected {
+        file: "by_person_model.csv",
+        key: &PERSON_MODEL,
+        usage_only: true,
+        attributed_only: true,
+    },
 ];
 
 type Sums = BTreeMap<Vec<String>, (i64, Option<i64>, Amount, Amount)>;
@@ -78,10 +127,23 @@ fn read_expected(folder: &Path, expected: &Expected) -> Sums {
     let mut sums = Sums::new();
     for record in reader.records() {
         let record = record.unwrap();
-        let cell = |name: &str| record.get(at(name).unwrap_or_else(|| panic!("{}: no column {name}", expected.file))).unwrap().to_owned();
+        let cell = |name: &str| {
+            record
+                .get(at(name).unwrap_or_else(|| panic!("{}: no column {name}", expected.file)))
+                .unwrap()
+                .to_owned()
+        };
         let key = expected.key.iter().map(|(name, _)| cell(name)).collect();
         let tokens = at("tokens").map(|_| cell("tokens").parse().unwrap());
-        sums.insert(key, (cell("lines").parse().unwrap(), tokens, amount(&cell("unblended_cost")), amount(&cell("net_unblended_cost"))));
+        sums.insert(
+            key,
+            (
+                cell("lines").parse().unwrap(),
+                tokens,
+                amount(&cell("unblended_cost")),
+                amount(&cell("net_unblended_cost")),
+            ),
+        );
     }
     sums
 }
@@ -100,12 +162,23 @@ async fn read_stored(database: &Database, expected: &Expected, with_tokens: bool
          join accounts o on o.account_key = c.account_key join accounts y on y.account_key = c.payer_key left join principals p using (principal_key) \
          {filter} group by {keys}"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&database.pool).await.unwrap();
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .fetch_all(&database.pool)
+        .await
+        .unwrap();
     let amount = |row: &sqlx::postgres::PgRow, at: usize| Amount::from_decimal(row.get(at)).unwrap();
     rows.iter()
         .map(|row| {
             let key = (0..expected.key.len()).map(|i| row.get::<String, _>(4 + i)).collect();
-            (key, (row.get(0), with_tokens.then(|| row.get(1)), amount(row, 2), amount(row, 3)))
+            (
+                key,
+                (
+                    row.get(0),
+                    with_tokens.then(|| row.get(1)),
+                    amount(row, 2),
+                    amount(row, 3),
+                ),
+            )
         })
         .collect()
 }
@@ -116,7 +189,11 @@ async fn compare(database: &Database, export: &Path) {
         let wanted = read_expected(&export.join("expected"), expected);
         let with_tokens = wanted.values().any(|(_, tokens, ..)| tokens.is_some());
         let stored = read_stored(database, expected, with_tokens).await;
-        let differ: Vec<_> = wanted.keys().chain(stored.keys()).filter(|key| wanted.get(*key) != stored.get(*key)).collect();
+        let differ: Vec<_> = wanted
+            .keys()
+            .chain(stored.keys())
+            .filter(|key| wanted.get(*key) != stored.get(*key))
+            .collect();
         assert!(
             differ.is_empty(),
             "{}: {} rows differ, such as {:?}: expected {:?}, stored {:?}",
@@ -143,13 +220,24 @@ async fn check(name: &str, arguments: &[&str]) {
 /// What pages read equals what is stored.
 async fn check_roll_ups(database: &Database) {
     for table in ["department_days", "department_months"] {
-        let sql = format!("select (select sum(cost) from {table}) = (select sum(cost) from charges), (select sum(lines)::bigint from {table}) = (select sum(lines)::bigint from charges)");
-        let (cost, lines): (bool, bool) = sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_one(&database.pool).await.unwrap();
+        let sql = format!(
+            "select (select sum(cost) from {table}) = (select sum(cost) from charges), (select sum(lines)::bigint from {table}) = (select sum(lines)::bigint from charges)"
+        );
+        let (cost, lines): (bool, bool) = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .fetch_one(&database.pool)
+            .await
+            .unwrap();
         assert!(cost && lines, "{table}");
     }
     let models = "select (select sum(tokens)::bigint from person_model_months) = (select sum(tokens)::bigint from charges), \
                   (select sum(cost) from person_model_months) = (select sum(cost) from charges join bill_sections using (section_key) where charge_class = 'usage')";
-    assert_eq!(sqlx::query_as::<_, (bool, bool)>(models).fetch_one(&database.pool).await.unwrap(), (true, true));
+    assert_eq!(
+        sqlx::query_as::<_, (bool, bool)>(models)
+            .fetch_one(&database.pool)
+            .await
+            .unwrap(),
+        (true, true)
+    );
 }
 
 #[tokio::test]
@@ -159,13 +247,33 @@ async fn two_hundred_thousand_lines_are_exact() {
 
 #[tokio::test]
 async fn physical_forms_do_not_matter() {
-    let small = ["--rows", "6000", "--bedrock-share", "0.5", "--principals", "60", "--row-group-rows", "1700"];
+    let small = [
+        "--rows",
+        "6000",
+        "--bedrock-share",
+        "0.5",
+        "--principals",
+        "60",
+        "--row-group-rows",
+        "1700",
+    ];
     for form in [
         &["--timestamps", "us", "--seed", "2"][..],
         &["--timestamps", "int96", "--seed", "3", "--physical", "plain"],
         &["--timestamps", "text", "--seed", "4", "--compression", "zstd"],
         &["--order", "time", "--seed", "5", "--files", "3", "--page-index"],
-        &["--order", "product", "--seed", "6", "--files", "2", "--chunks", "1", "--compression", "gzip"],
+        &[
+            "--order",
+            "product",
+            "--seed",
+            "6",
+            "--files",
+            "2",
+            "--chunks",
+            "1",
+            "--compression",
+            "gzip",
+        ],
         &["--layout", "create-new", "--manifest-style", "relative", "--seed", "7"],
         &["--payers", "3", "--invoices", "aws", "--seed", "8"],
         &["--no-tags-column", "--seed", "9"],
@@ -177,20 +285,35 @@ async fn physical_forms_do_not_matter() {
 #[tokio::test]
 async fn months_around_the_first_day_of_caller_identity_are_exact() {
     for period in ["2026-03", "2026-04", "2025-12"] {
-        check("activation", &["--rows", "6000", "--bedrock-share", "0.5", "--period", period]).await;
+        check(
+            "activation",
+            &["--rows", "6000", "--bedrock-share", "0.5", "--period", period],
+        )
+        .await;
     }
 }
 
 #[tokio::test]
 async fn without_callers_everything_is_unattributed_and_said_so() {
     let Some(tools) = make_cur() else { return };
-    for (argument, code) in [("--no-principal-column", "principal_column_missing"), ("--blank-principals", "principal_column_blank")] {
-        let export = write_export(&tools, "callers", &["--rows", "5000", "--bedrock-share", "0.5", argument]);
+    for (argument, code) in [
+        ("--no-principal-column", "principal_column_missing"),
+        ("--blank-principals", "principal_column_blank"),
+    ] {
+        let export = write_export(
+            &tools,
+            "callers",
+            &["--rows", "5000", "--bedrock-share", "0.5", argument],
+        );
         let database = database().await;
         import_directory(&database, &export.join("directory")).await;
         load(&database, &export).await;
         compare(&database, &export).await;
-        let severity: String = sqlx::query_scalar("select severity from findings where code = $1").bind(code).fetch_one(&database.pool).await.unwrap();
+        let severity: String = sqlx::query_scalar("select severity from findings where code = $1")
+            .bind(code)
+            .fetch_one(&database.pool)
+            .await
+            .unwrap();
         assert_eq!(severity, "error", "{code}");
     }
 }
@@ -202,25 +325,45 @@ async fn every_case_of_attribution_is_decided_as_by_hand() {
     let export = write_export(&tools, "cases", &["--rows", "3000", "--principals", "20"]);
     let database = database().await;
     import_directory(&database, &export.join("directory")).await;
-    let directory = anbun::store::directory::get_directory(&mut database.pool.acquire().await.unwrap()).await.unwrap();
+    let directory = anbun::store::directory::get_directory(&mut database.pool.acquire().await.unwrap())
+        .await
+        .unwrap();
     let mut reader = csv::Reader::from_path(export.join("expected/cases.csv")).unwrap();
     let headers = reader.headers().unwrap().clone();
     let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert!(records.len() > 60);
     let cell = |record: &csv::StringRecord, name: &str| {
-        record.get(headers.iter().position(|h| h == name).unwrap_or_else(|| panic!("no column {name} in {headers:?}"))).unwrap().to_owned()
+        record
+            .get(
+                headers
+                    .iter()
+                    .position(|h| h == name)
+                    .unwrap_or_else(|| panic!("no column {name} in {headers:?}")),
+            )
+            .unwrap()
+            .to_owned()
     };
     for record in &records {
         let since = cell(record, "since");
-        let day: chrono::NaiveDate = if since.is_empty() { "2026-10-01".parse().unwrap() } else { since.parse().unwrap() };
+        let day: chrono::NaiveDate = if since.is_empty() {
+            "2026-10-01".parse().unwrap()
+        } else {
+            since.parse().unwrap()
+        };
         let tags: BTreeMap<String, String> = serde_json::from_str(&cell(record, "tags")).unwrap();
         let arn = cell(record, "arn");
-        let result = anbun::domain::attribution::attribute(Some(arn.as_str()), &tags, &directory.on(day), &support::settings());
+        let result =
+            anbun::domain::attribution::attribute(Some(arn.as_str()), &tags, &directory.on(day), &support::settings());
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let found = match (result.state, result.reason) {
             (State::Attributed, _) => {
                 let rule = result.rule.map_or("", |rule| rule.as_str());
-                format!("{}/{}/{} {rule}", text(&result.department), text(&result.person), text(&result.project))
+                format!(
+                    "{}/{}/{} {rule}",
+                    text(&result.department),
+                    text(&result.person),
+                    text(&result.project)
+                )
             }
             (State::Quarantined, reason) => format!("!{}", reason.map_or("", |reason| reason.as_str())),
             (State::Unattributed, reason) => format!("?{}", reason.map_or("", |reason| reason.as_str())),
@@ -239,10 +382,22 @@ async fn a_second_route_counts_the_same_lines() {
     let manifests = anbun::sources::cur::manifest::find_manifests(&export).unwrap();
     let manifest = manifests[0].1.as_ref().unwrap_or_else(|e| panic!("{e}"));
     let files = manifest.files.clone();
-    let recounted = tokio::task::spawn_blocking(move || anbun::sources::cur::recount::recount(&files).unwrap()).await.unwrap();
-    let stored: Vec<(String, String, i64, rust_decimal::Decimal)> =
-        sqlx::query_as("select charge_type, currency, sum(lines)::bigint, sum(cost) from snapshot_totals group by 1, 2 order by 1, 2").fetch_all(&database.pool).await.unwrap();
-    let stored: Vec<_> = stored.into_iter().map(|(t, c, lines, cost)| (t, c, lines, Amount::from_decimal(cost).unwrap())).collect();
-    let recounted: Vec<_> = recounted.into_iter().map(|r| (r.charge_type, r.currency, r.lines, r.cost)).collect();
+    let recounted = tokio::task::spawn_blocking(move || anbun::sources::cur::recount::recount(&files).unwrap())
+        .await
+        .unwrap();
+    let stored: Vec<(String, String, i64, rust_decimal::Decimal)> = sqlx::query_as(
+        "select charge_type, currency, sum(lines)::bigint, sum(cost) from snapshot_totals group by 1, 2 order by 1, 2",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap();
+    let stored: Vec<_> = stored
+        .into_iter()
+        .map(|(t, c, lines, cost)| (t, c, lines, Amount::from_decimal(cost).unwrap()))
+        .collect();
+    let recounted: Vec<_> = recounted
+        .into_iter()
+        .map(|r| (r.charge_type, r.currency, r.lines, r.cost))
+        .collect();
     assert_eq!(stored, recounted);
 }

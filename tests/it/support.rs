@@ -20,7 +20,11 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_anbun");
 /// A folder below the system's temporary one that every user can pass: the server never runs as root.
 pub fn scratch(name: &str) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let folder = std::env::temp_dir().join(format!("anbun-it-{}-{}-{name}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    let folder = std::env::temp_dir().join(format!(
+        "anbun-it-{}-{}-{name}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    ));
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
@@ -39,7 +43,10 @@ fn cluster() -> &'static Path {
 pub async fn database() -> Database {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let lease = tokio::task::spawn_blocking(|| private_server::lease(cluster(), Path::new(PROGRAM), Durability::None)).await.unwrap().unwrap();
+    let lease = tokio::task::spawn_blocking(|| private_server::lease(cluster(), Path::new(PROGRAM), Durability::None))
+        .await
+        .unwrap()
+        .unwrap();
     drop_database(&lease, &name).await;
     let database = Database::on(lease, &name).await.unwrap();
     database.migrate().await.unwrap();
@@ -50,7 +57,12 @@ pub async fn database() -> Database {
 async fn drop_database(lease: &private_server::ServerLease, name: &str) {
     use sqlx::ConnectOptions;
     let mut maintenance = lease.connect_options("postgres").connect().await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("drop database if exists {name} with (force)"))).execute(&mut maintenance).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "drop database if exists {name} with (force)"
+    )))
+    .execute(&mut maintenance)
+    .await
+    .unwrap();
 }
 
 pub fn settings() -> AttributionSettings {
@@ -66,12 +78,20 @@ pub async fn import_directory(database: &Database, folder: &Path) {
     let before = get_directory(&mut connection).await.unwrap();
     let after = check_directory(&files, &before).unwrap_or_else(|e| panic!("{e}"));
     let changes = DirectoryChanges::between(&before, &after);
-    replace_directory(&mut connection, &after, &changes, Clock::System.now(), "test").await.unwrap();
+    replace_directory(&mut connection, &after, &changes, Clock::System.now(), "test")
+        .await
+        .unwrap();
 }
 
 pub async fn try_load(database: &Database, export: &Path) -> anyhow::Result<Vec<(BillingPeriod, PeriodOutcome)>> {
-    let job = LoadExport { name: None, folder: export.to_path_buf(), periods: Vec::new(), force: false };
-    job.run(database, &settings(), Clock::System, &Actor::local(), &|_| {}).await
+    let job = LoadExport {
+        name: None,
+        folder: export.to_path_buf(),
+        periods: Vec::new(),
+        force: false,
+    };
+    job.run(database, &settings(), Clock::System, &Actor::local(), &|_| {})
+        .await
 }
 
 /// Loads an export; every period must be taken.
@@ -98,7 +118,14 @@ pub async fn refusal(database: &Database, export: &Path) -> String {
 
 /// Runs the program with a data folder.
 pub fn anbun(data_folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(PROGRAM).arg("--data-dir").arg(data_folder).args(arguments).env_remove("ANBUN_CONFIG").current_dir(std::env::temp_dir()).output().unwrap()
+    Command::new(PROGRAM)
+        .arg("--data-dir")
+        .arg(data_folder)
+        .args(arguments)
+        .env_remove("ANBUN_CONFIG")
+        .current_dir(std::env::temp_dir())
+        .output()
+        .unwrap()
 }
 
 pub fn stdout(output: &Output) -> String {
@@ -111,13 +138,25 @@ pub fn stderr(output: &Output) -> String {
 
 /// make_cur.py and a Python that can run it; both are there in CI, and a run elsewhere says what it leaves out.
 pub fn make_cur() -> Option<(PathBuf, PathBuf)> {
-    let tools = std::env::var_os("ANBUN_TEST_TOOLS").map(PathBuf::from).unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools"));
+    let tools = std::env::var_os("ANBUN_TEST_TOOLS")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools"));
     let python = std::env::var_os("ANBUN_TEST_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
-    let has_packages = || Command::new(&python).args(["-c", "import pyarrow, numpy"]).output().is_ok_and(|o| o.status.success());
+    let has_packages = || {
+        Command::new(&python)
+            .args(["-c", "import pyarrow, numpy"])
+            .output()
+            .is_ok_and(|o| o.status.success())
+    };
     let found = tools.join("make_cur.py").is_file() && has_packages();
     if !found {
-        assert!(std::env::var_os("ANBUN_TEST_REQUIRE_TOOLS").is_none(), "make_cur.py or its Python packages are missing");
-        eprintln!("LEFT OUT: make_cur.py or its Python packages are not there; the demo's own sums are the only oracle of this run");
+        assert!(
+            std::env::var_os("ANBUN_TEST_REQUIRE_TOOLS").is_none(),
+            "make_cur.py or its Python packages are missing"
+        );
+        eprintln!(
+            "LEFT OUT: make_cur.py or its Python packages are not there; the demo's own sums are the only oracle of this run"
+        );
     }
     found.then_some((tools, python))
 }
@@ -125,7 +164,13 @@ pub fn make_cur() -> Option<(PathBuf, PathBuf)> {
 /// Writes an export with make_cur.py.
 pub fn write_export(tools: &(PathBuf, PathBuf), name: &str, arguments: &[&str]) -> PathBuf {
     let folder = scratch(name).join("export");
-    let run = Command::new(&tools.1).arg(tools.0.join("make_cur.py")).arg("--out").arg(&folder).args(arguments).output().unwrap();
+    let run = Command::new(&tools.1)
+        .arg(tools.0.join("make_cur.py"))
+        .arg("--out")
+        .arg(&folder)
+        .args(arguments)
+        .output()
+        .unwrap();
     assert!(run.status.success(), "{}", stderr(&run));
     folder
 }
@@ -133,7 +178,13 @@ pub fn write_export(tools: &(PathBuf, PathBuf), name: &str, arguments: &[&str]) 
 /// A damaged copy of an export by damage_cur.py.
 pub fn damage(tools: &(PathBuf, PathBuf), export: &Path, damage: &str) -> PathBuf {
     let copy = scratch(damage).join("copy");
-    let run = Command::new(&tools.1).arg(tools.0.join("damage_cur.py")).arg(export).arg(damage).arg(&copy).output().unwrap();
+    let run = Command::new(&tools.1)
+        .arg(tools.0.join("damage_cur.py"))
+        .arg(export)
+        .arg(damage)
+        .arg(&copy)
+        .output()
+        .unwrap();
     assert!(run.status.success(), "{}", stderr(&run));
     copy
 }

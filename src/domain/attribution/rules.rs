@@ -40,17 +40,31 @@ fn by_directory(principal: &Principal<'_>, directory: &DirectoryDay<'_>) -> Evid
     let project = directory.project(&entry.project_code).map(|p| p.code.clone());
     if !entry.department_code.is_empty() {
         return match directory.department(&entry.department_code) {
-            Some(department) => Evidence { department: Some(department.code.clone()), person, project, ..Evidence::default() },
+            Some(department) => Evidence {
+                department: Some(department.code.clone()),
+                person,
+                project,
+                ..Evidence::default()
+            },
             None => Evidence::problem(Reason::UnknownDepartment),
         };
     }
     if !entry.person_id.is_empty() {
         return match directory.home(&entry.person_id) {
-            Some(home) => Evidence { department: Some(home.to_owned()), person, project, ..Evidence::default() },
+            Some(home) => Evidence {
+                department: Some(home.to_owned()),
+                person,
+                project,
+                ..Evidence::default()
+            },
             None => Evidence::problem(Reason::UnknownPerson),
         };
     }
-    Evidence { project, shared: entry.kind.is_shared(), ..Evidence::default() }
+    Evidence {
+        project,
+        shared: entry.kind.is_shared(),
+        ..Evidence::default()
+    }
 }
 
 /// The value of a key under its prefix or without; two that differ are a contradiction.
@@ -82,7 +96,12 @@ fn by_tag(tags: &EvidenceTags, directory: &DirectoryDay<'_>) -> Evidence {
             if cost_center.is_some_and(|centre| !belongs(centre)) {
                 return Err(Reason::Ambiguous);
             }
-            return Ok(Evidence { department: Some(code.to_owned()), person, project: project_code, ..Evidence::default() });
+            return Ok(Evidence {
+                department: Some(code.to_owned()),
+                person,
+                project: project_code,
+                ..Evidence::default()
+            });
         }
         // Without a department tag every other one must resolve, and all of them leave exactly one department.
         let mut fits: Vec<HashSet<&str>> = Vec::new();
@@ -90,21 +109,36 @@ fn by_tag(tags: &EvidenceTags, directory: &DirectoryDay<'_>) -> Evidence {
             fits.push(directory.cost_center(centre).ok_or(Reason::UnknownDepartment)?.clone());
         }
         if project.is_some() {
-            let owner = known_project.and_then(|p| directory.department(&p.department_code)).ok_or(Reason::UnknownDepartment)?;
+            let owner = known_project
+                .and_then(|p| directory.department(&p.department_code))
+                .ok_or(Reason::UnknownDepartment)?;
             fits.push(HashSet::from([owner.code.as_str()]));
         }
         if user.is_some() {
             let [person] = people.as_slice() else {
-                return Err(if people.is_empty() { Reason::UnknownPerson } else { Reason::Ambiguous });
+                return Err(if people.is_empty() {
+                    Reason::UnknownPerson
+                } else {
+                    Reason::Ambiguous
+                });
             };
             fits.push(HashSet::from([directory.home(person).ok_or(Reason::UnknownPerson)?]));
         }
         let Some(first) = fits.first() else {
             return Ok(Evidence::default());
         };
-        let left: BTreeSet<&str> = first.iter().copied().filter(|code| fits.iter().all(|set| set.contains(code))).collect();
+        let left: BTreeSet<&str> = first
+            .iter()
+            .copied()
+            .filter(|code| fits.iter().all(|set| set.contains(code)))
+            .collect();
         match left.iter().collect::<Vec<_>>().as_slice() {
-            [code] => Ok(Evidence { department: Some((**code).to_owned()), person, project: project_code, ..Evidence::default() }),
+            [code] => Ok(Evidence {
+                department: Some((**code).to_owned()),
+                person,
+                project: project_code,
+                ..Evidence::default()
+            }),
             _ => Err(Reason::Ambiguous),
         }
     };
@@ -121,7 +155,9 @@ pub struct RolePattern {
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("role pattern '{0}' needs {{department}} and {{user}} once each, with text between them, such as cowork-{{department}}-{{user}}")]
+#[error(
+    "role pattern '{0}' needs {{department}} and {{user}} once each, with text between them, such as cowork-{{department}}-{{user}}"
+)]
 pub struct RolePatternError(String);
 
 impl FromStr for RolePattern {
@@ -129,26 +165,44 @@ impl FromStr for RolePattern {
 
     fn from_str(text: &str) -> Result<Self, RolePatternError> {
         let error = || RolePatternError(text.to_owned());
-        let (department, user) = (text.find("{department}").ok_or_else(error)?, text.find("{user}").ok_or_else(error)?);
+        let (department, user) = (
+            text.find("{department}").ok_or_else(error)?,
+            text.find("{user}").ok_or_else(error)?,
+        );
         let department_first = department < user;
-        let (first, second) = if department_first { ("{department}", "{user}") } else { ("{user}", "{department}") };
+        let (first, second) = if department_first {
+            ("{department}", "{user}")
+        } else {
+            ("{user}", "{department}")
+        };
         let (before, rest) = text.split_once(first).ok_or_else(error)?;
         let (between, after) = rest.split_once(second).ok_or_else(error)?;
         if between.is_empty() || [before, between, after].iter().any(|part| part.contains(['{', '}'])) {
             return Err(error());
         }
         let plain = comparable_name;
-        Ok(Self { before: plain(before), between: plain(between), after: plain(after), department_first })
+        Ok(Self {
+            before: plain(before),
+            between: plain(between),
+            after: plain(after),
+            department_first,
+        })
     }
 }
 
 impl RolePattern {
     /// Every way to read a comparable name as department and user; empty where the pattern does not match at all.
     fn readings<'n>(&self, name: &'n str) -> Vec<(&'n str, &'n str)> {
-        let Some(body) = name.strip_prefix(&self.before).and_then(|rest| rest.strip_suffix(&self.after)) else {
+        let Some(body) = name
+            .strip_prefix(&self.before)
+            .and_then(|rest| rest.strip_suffix(&self.after))
+        else {
             return Vec::new();
         };
-        let cuts = body.char_indices().map(|(at, _)| at).filter(|&at| body[at..].starts_with(&self.between));
+        let cuts = body
+            .char_indices()
+            .map(|(at, _)| at)
+            .filter(|&at| body[at..].starts_with(&self.between));
         cuts.map(|at| (&body[..at], &body[at + self.between.len()..]))
             .map(|(a, b)| if self.department_first { (a, b) } else { (b, a) })
             .collect()
@@ -159,13 +213,24 @@ fn by_role_name(principal: &Principal<'_>, directory: &DirectoryDay<'_>, setting
     let Some(name) = principal.role_or_user().map(comparable_name) else {
         return Evidence::default();
     };
-    let Some(readings) = settings.role_patterns.iter().map(|p| p.readings(&name)).find(|readings| !readings.is_empty()) else {
+    let Some(readings) = settings
+        .role_patterns
+        .iter()
+        .map(|p| p.readings(&name))
+        .find(|readings| !readings.is_empty())
+    else {
         return Evidence::default();
     };
     let mut fits: Vec<(&str, &str, Vec<&str>)> = readings
         .into_iter()
         .filter(|(_, user)| !user.is_empty())
-        .filter_map(|(code, user)| Some((code, directory.department(code)?.code.as_str(), directory.people_named(user))))
+        .filter_map(|(code, user)| {
+            Some((
+                code,
+                directory.department(code)?.code.as_str(),
+                directory.people_named(user),
+            ))
+        })
         .collect();
     fits.sort_by_key(|(text, ..)| text.len());
     let Some((longest, shorter)) = fits.split_last() else {
@@ -180,7 +245,11 @@ fn by_role_name(principal: &Principal<'_>, directory: &DirectoryDay<'_>, setting
         [person] => Some((*person).to_owned()),
         _ => None,
     };
-    Evidence { department: Some((*department).to_owned()), person, ..Evidence::default() }
+    Evidence {
+        department: Some((*department).to_owned()),
+        person,
+        ..Evidence::default()
+    }
 }
 
 fn by_session_name(principal: &Principal<'_>, directory: &DirectoryDay<'_>) -> Evidence {
@@ -191,9 +260,11 @@ fn by_session_name(principal: &Principal<'_>, directory: &DirectoryDay<'_>) -> E
         [] if name.contains('@') || comparable_name(name).contains('@') => Evidence::problem(Reason::UnknownPerson),
         [] => Evidence::default(),
         [person] => match directory.home(person) {
-            Some(home) => {
-                Evidence { department: Some(home.to_owned()), person: Some((*person).to_owned()), ..Evidence::default() }
-            }
+            Some(home) => Evidence {
+                department: Some(home.to_owned()),
+                person: Some((*person).to_owned()),
+                ..Evidence::default()
+            },
             None => Evidence::problem(Reason::UnknownPerson),
         },
         _ => Evidence::problem(Reason::Ambiguous),
@@ -206,7 +277,11 @@ fn by_account(principal: &Principal<'_>, directory: &DirectoryDay<'_>) -> Eviden
         .iter()
         .map(|entry| {
             let code = entry.department_code.as_str();
-            let code = if code.is_empty() { directory.home(&entry.person_id).unwrap_or("") } else { code };
+            let code = if code.is_empty() {
+                directory.home(&entry.person_id).unwrap_or("")
+            } else {
+                code
+            };
             (code, entry.person_id.as_str())
         })
         .collect();

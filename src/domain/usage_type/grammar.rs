@@ -107,8 +107,16 @@ const LENGTH_MAX: usize = 400;
 
 pub(super) fn parse(usage_type: &str) -> Parsed {
     let plain = usage_type.to_ascii_lowercase().replace('_', "-");
-    let region = REGIONS.iter().find(|(code, _)| prefix_of(&plain) == Some(*code)).map(|(_, region)| *region);
-    let unknown = |line_kind| Parsed { line_kind, model: None, tokens: None, region };
+    let region = REGIONS
+        .iter()
+        .find(|(code, _)| prefix_of(&plain) == Some(*code))
+        .map(|(_, region)| *region);
+    let unknown = |line_kind| Parsed {
+        line_kind,
+        model: None,
+        tokens: None,
+        region,
+    };
     if usage_type.len() > LENGTH_MAX {
         return unknown(LineKind::Unknown);
     }
@@ -124,7 +132,12 @@ pub(super) fn parse(usage_type: &str) -> Parsed {
     };
     // ASCII lower-casing keeps every byte in its place, so the phrase stands at the same bytes in the original.
     let model = model_before(usage_type.get(..at).unwrap_or(""));
-    Parsed { line_kind: LineKind::Tokens, model, tokens: Some(tokens), region }
+    Parsed {
+        line_kind: LineKind::Tokens,
+        model,
+        tokens: Some(tokens),
+        region,
+    }
 }
 
 /// The prefix before the first `-`, with which every dialect begins.
@@ -157,7 +170,9 @@ fn dimension(kind: TokenKind, implied: &[&str], modifiers: &str) -> Option<Token
             MODIFIERS.iter().find(|(text, _)| text == word)?.1
         } else if let Some(words) = rest.strip_prefix('-') {
             let (text, modifier) = MODIFIERS.iter().find(|(text, _)| {
-                words.strip_prefix(text).is_some_and(|after| after.is_empty() || after.starts_with('-'))
+                words
+                    .strip_prefix(text)
+                    .is_some_and(|after| after.is_empty() || after.starts_with('-'))
             })?;
             rest = &words[text.len()..];
             *modifier
@@ -213,13 +228,30 @@ pub(super) fn parse_inference_type(text: &str) -> Option<TokenDimension> {
         () if has("input") => TokenKind::Input,
         () => return None,
     };
-    let ttl = if has("1h") { CacheTtl::OneHour } else if has("30m") { CacheTtl::ThirtyMinutes } else { CacheTtl::FiveMinutes };
-    let tier = [("batch", Tier::Batch), ("flex", Tier::Flex), ("priority", Tier::Priority)];
+    let ttl = if has("1h") {
+        CacheTtl::OneHour
+    } else if has("30m") {
+        CacheTtl::ThirtyMinutes
+    } else {
+        CacheTtl::FiveMinutes
+    };
+    let tier = [
+        ("batch", Tier::Batch),
+        ("flex", Tier::Flex),
+        ("priority", Tier::Priority),
+    ];
     Some(TokenDimension {
         kind,
         ttl: (kind == TokenKind::CacheWrite).then_some(ttl),
         route: if has("global") { Route::Global } else { Route::Regional },
-        tier: tier.iter().find(|(word, _)| has(word)).map_or(Tier::Standard, |(_, tier)| *tier),
-        context: if has("long") { ContextClass::Long } else { ContextClass::Standard },
+        tier: tier
+            .iter()
+            .find(|(word, _)| has(word))
+            .map_or(Tier::Standard, |(_, tier)| *tier),
+        context: if has("long") {
+            ContextClass::Long
+        } else {
+            ContextClass::Standard
+        },
     })
 }

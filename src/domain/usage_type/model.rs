@@ -21,13 +21,21 @@ impl fmt::Display for Model {
             ("anthropic", family) => format!("claude-{family}"),
             (_, family) => family.to_owned(),
         };
-        if self.version.is_empty() { f.write_str(&family) } else { write!(f, "{family}-{}", self.version) }
+        if self.version.is_empty() {
+            f.write_str(&family)
+        } else {
+            write!(f, "{family}-{}", self.version)
+        }
     }
 }
 
 impl Model {
     fn new(provider: &str, family: &str, version: &str) -> Self {
-        Self { provider: provider.to_owned(), family: family.to_owned(), version: version.to_owned() }
+        Self {
+            provider: provider.to_owned(),
+            family: family.to_owned(),
+            version: version.to_owned(),
+        }
     }
 
     /// From a title such as `Claude Opus 4.6`, `Claude 3.5 Haiku (Amazon Bedrock Edition)`, `Nova 2 Lite`.
@@ -83,7 +91,11 @@ impl Model {
     }
 
     fn nova(variant: &str, version: &str) -> Self {
-        let version = if version.is_empty() || version.contains('.') { version.to_owned() } else { format!("{version}.0") };
+        let version = if version.is_empty() || version.contains('.') {
+            version.to_owned()
+        } else {
+            format!("{version}.0")
+        };
         Self::new("amazon", &format!("nova-{}", variant.to_lowercase()), &version)
     }
 }
@@ -94,7 +106,9 @@ fn maker_of(name: &str) -> &'static str {
 }
 
 fn split_version(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     text.split_at(end)
 }
 

@@ -90,7 +90,12 @@ impl Accumulator {
                 })
             })
             .collect();
-        let tag_sets: Vec<Index> = other.tag_sets.values.into_iter().map(|tags| self.tag_sets.index_of(tags)).collect();
+        let tag_sets: Vec<Index> = other
+            .tag_sets
+            .values
+            .into_iter()
+            .map(|tags| self.tag_sets.index_of(tags))
+            .collect();
         for (code, is_edition) in other.editions {
             self.learn_edition(text(code), is_edition);
         }
@@ -141,7 +146,11 @@ impl Accumulator {
         let mut charges: HashMap<ChargeKey, Measures> = HashMap::with_capacity(self.charges.len());
         for (key, measures) in std::mem::take(&mut self.charges) {
             let edition = self.edition(key.product_code).unwrap_or(false);
-            let edition_bit = if edition { SelectionRule::BedrockEdition as u8 } else { 0 };
+            let edition_bit = if edition {
+                SelectionRule::BedrockEdition as u8
+            } else {
+                0
+            };
             let caught_by = CaughtBy(key.caught_by.0 | edition_bit);
             if caught_by.nothing() {
                 let left_out = LeftOutKey {
@@ -153,15 +162,26 @@ impl Accumulator {
                     charge_type: key.charge_type,
                     currency: key.currency,
                 };
-                let totals = Totals { cost: measures.cost, net_cost: measures.net_cost, lines: measures.lines };
+                let totals = Totals {
+                    cost: measures.cost,
+                    net_cost: measures.net_cost,
+                    lines: measures.lines,
+                };
                 self.add_left_out(left_out, &totals);
             } else {
-                charges.entry(ChargeKey { caught_by, ..key }).or_default().add(&measures);
+                charges
+                    .entry(ChargeKey { caught_by, ..key })
+                    .or_default()
+                    .add(&measures);
             }
         }
         let kept: i64 = charges.values().map(|m| m.lines).sum();
         let left_out: i64 = self.left_out.values().map(|t| t.lines).sum();
-        assert_eq!(kept + left_out, self.lines_read, "every line that was read is in exactly one sum");
+        assert_eq!(
+            kept + left_out,
+            self.lines_read,
+            "every line that was read is in exactly one sum"
+        );
         Delivery {
             period,
             texts: self.texts,

@@ -33,23 +33,98 @@ pub(super) const TAGS: &str = "tags";
 pub(super) const PRODUCT: &str = "product";
 
 /// Columns without which a month cannot be summed: their absence must never read as zero cost.
-const NEEDED: [&str; 9] = [USAGE_START, CHARGE_TYPE, COST, QUANTITY, CURRENCY, PAYER, ACCOUNT, PRODUCT_CODE, USAGE_TYPE];
+const NEEDED: [&str; 9] = [
+    USAGE_START,
+    CHARGE_TYPE,
+    COST,
+    QUANTITY,
+    CURRENCY,
+    PAYER,
+    ACCOUNT,
+    PRODUCT_CODE,
+    USAGE_TYPE,
+];
 
 /// Columns that an export may lack, with what is lost without them.
 const OPTIONAL: [(&str, Severity, &str, &str); 13] = [
-    (TAGS, Severity::Warning, "tags are no evidence for any charge", "add 'tags' to the column list of the export"),
-    (UNIT, Severity::Error, "quantities have no unit, so no tokens are counted", "add 'pricing_unit' to the column list of the export"),
-    (PRODUCT, Severity::Warning, "Marketplace products cannot be recognised by name, nor models by their metadata", "add 'product' to the column list of the export"),
-    (PRODUCT_FAMILY, Severity::Warning, "Bedrock lines are recognised by code, name and operation only", "add 'product_product_family' to the column list of the export"),
-    (OPERATION, Severity::Warning, "Bedrock lines are recognised by family, code and name only", "add 'line_item_operation' to the column list of the export"),
-    (NET_COST, Severity::Info, "the net cost is the unblended cost; AWS leaves the column out without a discount", "nothing, unless the account has discounts"),
-    (LIST_COST, Severity::Info, "list cost is unknown", "add 'pricing_public_on_demand_cost' to the column list of the export"),
-    (INVOICE, Severity::Warning, "charges cannot be tied to invoices", "add 'bill_invoice_id' to the column list of the export"),
-    (SELLER, Severity::Warning, "sellers cannot be told apart", "add 'bill_invoicing_entity' to the column list of the export"),
-    (BILL_TYPE, Severity::Info, "refund bills cannot be told apart", "add 'bill_bill_type' to the column list of the export"),
-    (REGION, Severity::Info, "regions are read from the prefix of the usage type, which is not always right", "add 'product_region_code' to the column list of the export"),
-    (RESOURCE, Severity::Info, "inference profiles are unknown", "set INCLUDE_RESOURCES to TRUE"),
-    (TAX_TYPE, Severity::Info, "kinds of tax cannot be told apart", "add 'line_item_tax_type' to the column list of the export"),
+    (
+        TAGS,
+        Severity::Warning,
+        "tags are no evidence for any charge",
+        "add 'tags' to the column list of the export",
+    ),
+    (
+        UNIT,
+        Severity::Error,
+        "quantities have no unit, so no tokens are counted",
+        "add 'pricing_unit' to the column list of the export",
+    ),
+    (
+        PRODUCT,
+        Severity::Warning,
+        "Marketplace products cannot be recognised by name, nor models by their metadata",
+        "add 'product' to the column list of the export",
+    ),
+    (
+        PRODUCT_FAMILY,
+        Severity::Warning,
+        "Bedrock lines are recognised by code, name and operation only",
+        "add 'product_product_family' to the column list of the export",
+    ),
+    (
+        OPERATION,
+        Severity::Warning,
+        "Bedrock lines are recognised by family, code and name only",
+        "add 'line_item_operation' to the column list of the export",
+    ),
+    (
+        NET_COST,
+        Severity::Info,
+        "the net cost is the unblended cost; AWS leaves the column out without a discount",
+        "nothing, unless the account has discounts",
+    ),
+    (
+        LIST_COST,
+        Severity::Info,
+        "list cost is unknown",
+        "add 'pricing_public_on_demand_cost' to the column list of the export",
+    ),
+    (
+        INVOICE,
+        Severity::Warning,
+        "charges cannot be tied to invoices",
+        "add 'bill_invoice_id' to the column list of the export",
+    ),
+    (
+        SELLER,
+        Severity::Warning,
+        "sellers cannot be told apart",
+        "add 'bill_invoicing_entity' to the column list of the export",
+    ),
+    (
+        BILL_TYPE,
+        Severity::Info,
+        "refund bills cannot be told apart",
+        "add 'bill_bill_type' to the column list of the export",
+    ),
+    (
+        REGION,
+        Severity::Info,
+        "regions are read from the prefix of the usage type, which is not always right",
+        "add 'product_region_code' to the column list of the export",
+    ),
+    (
+        RESOURCE,
+        Severity::Info,
+        "inference profiles are unknown",
+        "set INCLUDE_RESOURCES to TRUE",
+    ),
+    (
+        TAX_TYPE,
+        Severity::Info,
+        "kinds of tax cannot be told apart",
+        "add 'line_item_tax_type' to the column list of the export",
+    ),
 ];
 
 /// Refuses a file without a needed column.
@@ -60,7 +135,9 @@ pub(super) fn check_needed(path: &Path, present: &[&str]) -> Result<(), SourceEr
             path: path.to_path_buf(),
             column,
             what: "the file does not have it".to_owned(),
-            action: format!("add '{column}' to the column list of the export and wait for its next delivery; nothing was loaded"),
+            action: format!(
+                "add '{column}' to the column list of the export and wait for its next delivery; nothing was loaded"
+            ),
         }),
     }
 }
@@ -79,7 +156,13 @@ pub(super) fn findings(present: &BTreeSet<String>) -> Vec<Finding> {
     }
     for (column, severity, lost, action) in OPTIONAL {
         if !present.contains(column) {
-            findings.push(Finding::new("column_missing", severity, column, format!("the export does not have it: {lost}"), action));
+            findings.push(Finding::new(
+                "column_missing",
+                severity,
+                column,
+                format!("the export does not have it: {lost}"),
+                action,
+            ));
         }
     }
     findings

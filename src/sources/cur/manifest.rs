@@ -47,27 +47,47 @@ pub fn find_manifests(export: &Path) -> Result<Vec<(BillingPeriod, Result<Manife
         action: "give the folder of one export, the one that holds 'data' and 'metadata'",
     };
     let partitions = list(&metadata).map_err(|e| refuse(&metadata, format!("no manifests can be read there: {e}")))?;
-    let mut found: Vec<(BillingPeriod, PathBuf)> = partitions.into_iter().filter_map(|path| Some((partition_period(&path)?, path))).collect();
+    let mut found: Vec<(BillingPeriod, PathBuf)> = partitions
+        .into_iter()
+        .filter_map(|path| Some((partition_period(&path)?, path)))
+        .collect();
     found.sort();
     if found.is_empty() {
-        return Err(refuse(&metadata, "no folder BILLING_PERIOD=YYYY-MM with a manifest".to_owned()));
+        return Err(refuse(
+            &metadata,
+            "no folder BILLING_PERIOD=YYYY-MM with a manifest".to_owned(),
+        ));
     }
     if let Some(pair) = found.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(refuse(&pair[1].1, format!("a second folder for {}, beside {}", pair[0].0, pair[0].1.display())));
+        return Err(refuse(
+            &pair[1].1,
+            format!("a second folder for {}, beside {}", pair[0].0, pair[0].1.display()),
+        ));
     }
     let read = |period, partition: &Path| read_manifest(export, &latest_manifest(partition)?, period);
-    Ok(found.iter().map(|(period, partition)| (*period, read(*period, partition))).collect())
+    Ok(found
+        .iter()
+        .map(|(period, partition)| (*period, read(*period, partition)))
+        .collect())
 }
 
 /// Fails where the delivery is not the one that the manifest described when it was found.
 pub fn check_unchanged(export: &Path, manifest: &Manifest) -> Result<(), SourceError> {
-    let changed = || SourceError::Changed { path: manifest.path.clone() };
+    let changed = || SourceError::Changed {
+        path: manifest.path.clone(),
+    };
     let again = read_manifest(export, &manifest.path, manifest.period).map_err(|_| changed())?;
-    if again.digest == manifest.digest { Ok(()) } else { Err(changed()) }
+    if again.digest == manifest.digest {
+        Ok(())
+    } else {
+        Err(changed())
+    }
 }
 
 fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut paths = fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
+    let mut paths = fs::read_dir(folder)?
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<Result<Vec<_>, _>>()?;
     paths.sort();
     Ok(paths)
 }
@@ -83,11 +103,17 @@ fn partition_period(path: &Path) -> Option<BillingPeriod> {
 
 fn period_of_partition_name(name: &str) -> Option<BillingPeriod> {
     let (key, month) = name.split_once('=')?;
-    key.eq_ignore_ascii_case("billing_period").then(|| month.parse().ok()).flatten()
+    key.eq_ignore_ascii_case("billing_period")
+        .then(|| month.parse().ok())
+        .flatten()
 }
 
 fn latest_manifest(partition: &Path) -> Result<PathBuf, SourceError> {
-    let refuse = |what: String, action| SourceError::Manifest { path: partition.to_path_buf(), what, action };
+    let refuse = |what: String, action| SourceError::Manifest {
+        path: partition.to_path_buf(),
+        what,
+        action,
+    };
     let unreadable = |e: std::io::Error| refuse(format!("it cannot be listed: {e}"), "check the folder's permissions");
     let entries = list(partition).map_err(unreadable)?;
     let is_manifest = |path: &&PathBuf| name_of(path).ends_with("Manifest.json") && path.is_file();
@@ -106,19 +132,33 @@ fn latest_manifest(partition: &Path) -> Result<PathBuf, SourceError> {
             return Ok(manifest.clone());
         }
     }
-    Err(refuse("no manifest".to_owned(), "wait: AWS writes the manifest after the last data file of a refresh"))
+    Err(refuse(
+        "no manifest".to_owned(),
+        "wait: AWS writes the manifest after the last data file of a refresh",
+    ))
 }
 
 fn read_manifest(export: &Path, path: &Path, period: BillingPeriod) -> Result<Manifest, SourceError> {
-    let refuse = |what: String, action| SourceError::Manifest { path: path.to_path_buf(), what, action };
-    let unreadable = |e: std::io::Error| refuse(format!("it cannot be read: {e}"), "check the file and its permissions");
+    let refuse = |what: String, action| SourceError::Manifest {
+        path: path.to_path_buf(),
+        what,
+        action,
+    };
+    let unreadable =
+        |e: std::io::Error| refuse(format!("it cannot be read: {e}"), "check the file and its permissions");
     let properties = fs::metadata(path).map_err(unreadable)?;
     if properties.len() > MANIFEST_BYTES_MAX {
-        return Err(refuse(format!("{} bytes are no manifest", properties.len()), "check which file this is"));
+        return Err(refuse(
+            format!("{} bytes are no manifest", properties.len()),
+            "check which file this is",
+        ));
     }
     let text = fs::read(path).map_err(unreadable)?;
     let json: ManifestFile = serde_json::from_slice(&text).map_err(|e| {
-        refuse(format!("it is not a manifest in JSON: {e}"), "wait for the next refresh; the data folder is not listed in its place")
+        refuse(
+            format!("it is not a manifest in JSON: {e}"),
+            "wait for the next refresh; the data folder is not listed in its place",
+        )
     })?;
     let Some(names) = json.data_files else {
         return Err(if json.report_keys.is_some() {
@@ -134,10 +174,13 @@ fn read_manifest(export: &Path, path: &Path, period: BillingPeriod) -> Result<Ma
     hash.update(&text);
     let mut files = Vec::with_capacity(names.len());
     for name in &names {
-        let file = locate(export, name, period).map_err(|what| refuse(what, "nothing was opened; check who wrote this manifest"))?;
+        let file = locate(export, name, period)
+            .map_err(|what| refuse(what, "nothing was opened; check who wrote this manifest"))?;
         let properties = check_listed(export, &file)?;
         let written = properties.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        let nanos = written.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+        let nanos = written
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |d| d.as_nanos());
         hash.update(format!("\n{name} {} {nanos}", properties.len()));
         files.push(file);
     }
@@ -145,11 +188,20 @@ fn read_manifest(export: &Path, path: &Path, period: BillingPeriod) -> Result<Ma
     unique.sort();
     unique.dedup();
     if unique.len() != files.len() {
-        return Err(refuse("it lists a file twice".to_owned(), "nothing was loaded: the file's cost would count twice"));
+        return Err(refuse(
+            "it lists a file twice".to_owned(),
+            "nothing was loaded: the file's cost would count twice",
+        ));
     }
     let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     let delivered_at = properties.modified().map_err(unreadable)?.into();
-    Ok(Manifest { path: path.to_path_buf(), period, files, delivered_at, digest })
+    Ok(Manifest {
+        path: path.to_path_buf(),
+        period,
+        files,
+        delivered_at,
+        digest,
+    })
 }
 
 /// The local file that a name in a manifest means: a full `s3://` URI or a path inside the bucket, whose part from
@@ -157,11 +209,18 @@ fn read_manifest(export: &Path, path: &Path, period: BillingPeriod) -> Result<Ma
 fn locate(export: &Path, name: &str, period: BillingPeriod) -> Result<PathBuf, String> {
     let outside = || format!("it names '{name}', which is not a data file of {period} in this export");
     let mut parts: Vec<&str> = name.strip_prefix("s3://").unwrap_or(name).split('/').collect();
-    let plain = |part: &&str| matches!(Path::new(part).components().collect::<Vec<_>>().as_slice(), [Component::Normal(_)]);
+    let plain = |part: &&str| {
+        matches!(
+            Path::new(part).components().collect::<Vec<_>>().as_slice(),
+            [Component::Normal(_)]
+        )
+    };
     if !parts.iter().all(|part| plain(&part)) || name.contains('\\') {
         return Err(outside());
     }
-    let at = parts.windows(2).position(|pair| pair[0] == "data" && period_of_partition_name(pair[1]) == Some(period));
+    let at = parts
+        .windows(2)
+        .position(|pair| pair[0] == "data" && period_of_partition_name(pair[1]) == Some(period));
     let inside = parts.split_off(at.ok_or_else(outside)?);
     if !name.to_ascii_lowercase().ends_with(".parquet") {
         return Err(format!("'{name}' is not Parquet; set the export's format to Parquet"));
@@ -170,14 +229,26 @@ fn locate(export: &Path, name: &str, period: BillingPeriod) -> Result<PathBuf, S
 }
 
 fn check_listed(export: &Path, file: &Path) -> Result<fs::Metadata, SourceError> {
-    let refuse = |what: String, action| SourceError::File { path: file.to_path_buf(), what, action };
+    let refuse = |what: String, action| SourceError::File {
+        path: file.to_path_buf(),
+        what,
+        action,
+    };
     let missing = "a refresh may be under way: run the load again later, what was loaded before is kept";
     let (real, root) = match (file.canonicalize(), export.canonicalize()) {
         (Ok(real), Ok(root)) => (real, root),
-        (Err(e), _) | (_, Err(e)) => return Err(refuse(format!("the manifest lists it, but it cannot be opened: {e}"), missing)),
+        (Err(e), _) | (_, Err(e)) => {
+            return Err(refuse(
+                format!("the manifest lists it, but it cannot be opened: {e}"),
+                missing,
+            ));
+        }
     };
     if !real.starts_with(&root) {
-        return Err(refuse("it is a link that leads out of the export".to_owned(), "nothing was opened; put the file itself there"));
+        return Err(refuse(
+            "it is a link that leads out of the export".to_owned(),
+            "nothing was opened; put the file itself there",
+        ));
     }
     let properties = fs::metadata(&real).map_err(|e| refuse(e.to_string(), missing))?;
     if properties.len() == 0 {
@@ -200,7 +271,11 @@ mod tests {
             "s3://bucket/data/x/data/BILLING_PERIOD=2026-10/20261103T050000Z-1/cur-00001.snappy.parquet",
         ] {
             let file = locate(root, name, period).unwrap_or_else(|e| panic!("{e}"));
-            assert!(file.starts_with("/exports/cur/data") && file.ends_with("cur-00001.snappy.parquet"), "{}", file.display());
+            assert!(
+                file.starts_with("/exports/cur/data") && file.ends_with("cur-00001.snappy.parquet"),
+                "{}",
+                file.display()
+            );
         }
         for name in [
             "s3://bucket/cur/../other/data/BILLING_PERIOD=2026-10/x.parquet",

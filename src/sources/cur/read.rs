@@ -29,7 +29,10 @@ pub fn read_delivery(manifest: &Manifest, threads: usize) -> Result<Delivery, So
         }
         files.push((path, file));
     }
-    let jobs: Vec<(&PathBuf, RowGroup<'_>)> = files.iter().flat_map(|(path, file)| file.row_groups().map(move |group| (*path, group))).collect();
+    let jobs: Vec<(&PathBuf, RowGroup<'_>)> = files
+        .iter()
+        .flat_map(|(path, file)| file.row_groups().map(move |group| (*path, group)))
+        .collect();
     let sums = sum_row_groups(&jobs, threads.clamp(1, jobs.len().max(1)))?;
     let mut delivery = sums.finish(manifest.period);
     delivery.findings = columns::findings(&present);
@@ -44,7 +47,9 @@ fn sum_row_groups(jobs: &[(&PathBuf, RowGroup<'_>)], threads: usize) -> Result<A
         let mut sums = Accumulator::default();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some((path, group)) = jobs.get(at) else { return Ok(sums) };
+            let Some((path, group)) = jobs.get(at) else {
+                return Ok(sums);
+            };
             if let Err(error) = row_group::read(group, &mut sums) {
                 next.store(jobs.len(), Ordering::Relaxed);
                 return Err((at, row_group_error(path, group.number, error)));
@@ -54,7 +59,9 @@ fn sum_row_groups(jobs: &[(&PathBuf, RowGroup<'_>)], threads: usize) -> Result<A
     let results: Vec<_> = std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mine = work();
-        std::iter::once(mine).chain(others.into_iter().filter_map(|handle| handle.join().ok())).collect()
+        std::iter::once(mine)
+            .chain(others.into_iter().filter_map(|handle| handle.join().ok()))
+            .collect()
     });
     assert_eq!(results.len(), threads, "every reader thread ends with a result");
     let mut merged: Option<Accumulator> = None;
@@ -65,7 +72,9 @@ fn sum_row_groups(jobs: &[(&PathBuf, RowGroup<'_>)], threads: usize) -> Result<A
                 Some(merged) => merged.merge(sums),
                 None => merged = Some(sums),
             },
-            Err((at, error)) if first_error.as_ref().is_none_or(|(first, _)| at < *first) => first_error = Some((at, error)),
+            Err((at, error)) if first_error.as_ref().is_none_or(|(first, _)| at < *first) => {
+                first_error = Some((at, error))
+            }
             Err(_) => {}
         }
     }
@@ -86,12 +95,19 @@ fn file_error(path: &Path, error: &ColumnError) -> SourceError {
 fn row_group_error(path: &Path, row_group: usize, error: RowGroupError) -> SourceError {
     let path = path.to_path_buf();
     match error {
-        RowGroupError::Value { column, row, what } => SourceError::Value { path, row_group, column, row, what },
+        RowGroupError::Value { column, row, what } => SourceError::Value {
+            path,
+            row_group,
+            column,
+            row,
+            what,
+        },
         RowGroupError::Column(column, error) => SourceError::Column {
             path,
             column,
             what: format!("row group {row_group}: {error}"),
-            action: "nothing was loaded and what was loaded before is kept; wait for the next refresh of the export".to_owned(),
+            action: "nothing was loaded and what was loaded before is kept; wait for the next refresh of the export"
+                .to_owned(),
         },
     }
 }
@@ -103,10 +119,17 @@ fn findings(delivery: &Delivery, has_principal_column: bool) -> Vec<Finding> {
     let mut unknown_types: BTreeMap<(&str, &str), Totals> = BTreeMap::new();
     let (mut usage_lines, mut usage_with_principal) = (0, 0);
     for (key, measures) in &delivery.charges {
-        let totals = Totals { cost: measures.cost, net_cost: measures.net_cost, lines: measures.lines };
+        let totals = Totals {
+            cost: measures.cost,
+            net_cost: measures.net_cost,
+            lines: measures.lines,
+        };
         let (charge_type, currency) = (texts.or_empty(key.charge_type), texts.or_empty(key.currency));
         if let Some(rule) = key.caught_by.only() {
-            only_one.entry((rule, texts.or_empty(key.product_code), currency)).or_default().add(&totals);
+            only_one
+                .entry((rule, texts.or_empty(key.product_code), currency))
+                .or_default()
+                .add(&totals);
         }
         if !KNOWN_CHARGE_TYPES.contains(&charge_type) {
             unknown_types.entry((charge_type, currency)).or_default().add(&totals);

@@ -18,8 +18,17 @@ pub struct Recounted {
 
 /// Sums all lines of the files by charge type and currency, each cost rounded to ten decimals and added as an integer.
 pub fn recount(files: &[PathBuf]) -> PolarsResult<Vec<Recounted>> {
-    let paths: Vec<PlRefPath> = files.iter().map(|path| PlRefPath::try_from_pathbuf(path.clone())).collect::<PolarsResult<_>>()?;
-    let lines = LazyFrame::scan_parquet_files(paths.into(), ScanArgsParquet { allow_missing_columns: true, ..Default::default() })?;
+    let paths: Vec<PlRefPath> = files
+        .iter()
+        .map(|path| PlRefPath::try_from_pathbuf(path.clone()))
+        .collect::<PolarsResult<_>>()?;
+    let lines = LazyFrame::scan_parquet_files(
+        paths.into(),
+        ScanArgsParquet {
+            allow_missing_columns: true,
+            ..Default::default()
+        },
+    )?;
     // A cast cuts towards zero, so half a unit away from zero makes it round.
     let half = when(col(COST).lt(lit(0.0))).then(lit(-0.5)).otherwise(lit(0.5));
     let units = (col(COST) * lit(1e10) + half).cast(DataType::Int64);
@@ -29,8 +38,14 @@ pub fn recount(files: &[PathBuf]) -> PolarsResult<Vec<Recounted>> {
         .sort([CHARGE_TYPE, CURRENCY], SortMultipleOptions::default())
         .collect_with_engine(Engine::Streaming)?
         .unwrap_single();
-    let (types, currencies) = (sums.column(CHARGE_TYPE)?.str()?.clone(), sums.column(CURRENCY)?.str()?.clone());
-    let (lines, units) = (sums.column("lines")?.i64()?.clone(), sums.column("units")?.i64()?.clone());
+    let (types, currencies) = (
+        sums.column(CHARGE_TYPE)?.str()?.clone(),
+        sums.column(CURRENCY)?.str()?.clone(),
+    );
+    let (lines, units) = (
+        sums.column("lines")?.i64()?.clone(),
+        sums.column("units")?.i64()?.clone(),
+    );
     let row = |i: usize| Recounted {
         charge_type: types.get(i).unwrap_or("").to_owned(),
         currency: currencies.get(i).unwrap_or("").to_owned(),

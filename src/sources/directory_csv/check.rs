@@ -13,10 +13,14 @@ pub fn check_directory(files: &[DirectoryFile], kept: &Directory) -> Result<Dire
     let mut whole = kept.clone();
     for file in files {
         match file {
-            DirectoryFile::Departments(table) => whole.departments = table.rows.iter().map(|(_, row)| row.clone()).collect(),
+            DirectoryFile::Departments(table) => {
+                whole.departments = table.rows.iter().map(|(_, row)| row.clone()).collect()
+            }
             DirectoryFile::People(table) => whole.people = table.rows.iter().map(|(_, row)| row.clone()).collect(),
             DirectoryFile::Projects(table) => whole.projects = table.rows.iter().map(|(_, row)| row.clone()).collect(),
-            DirectoryFile::Principals(table) => whole.principals = table.rows.iter().map(|(_, row)| row.clone()).collect(),
+            DirectoryFile::Principals(table) => {
+                whole.principals = table.rows.iter().map(|(_, row)| row.clone()).collect()
+            }
         }
     }
     let known = Known::of(&whole);
@@ -31,15 +35,25 @@ pub fn check_directory(files: &[DirectoryFile], kept: &Directory) -> Result<Dire
                 }
             }
             DirectoryFile::Projects(table) => {
-                overlaps(table, |p| (comparable_name(&p.code), p.valid), |key| format!("project {key}"))?;
+                overlaps(
+                    table,
+                    |p| (comparable_name(&p.code), p.valid),
+                    |key| format!("project {key}"),
+                )?;
                 for (line, project) in &table.rows {
                     known.department(&table.file, *line, "department_code", &project.department_code)?;
                     known.person(&table.file, *line, "owner_person_id", &project.owner_person_id)?;
                 }
             }
             DirectoryFile::Principals(table) => {
-                let key = |cells: [&crate::domain::directory::Cell; 4]| cells.map(|c| comparable_name(c.as_text())).join(" / ");
-                overlaps(table, |e| (key([&e.account, &e.role, &e.session, &e.user]), e.valid), |key| format!("principal {key}"))?;
+                let key = |cells: [&crate::domain::directory::Cell; 4]| {
+                    cells.map(|c| comparable_name(c.as_text())).join(" / ")
+                };
+                overlaps(
+                    table,
+                    |e| (key([&e.account, &e.role, &e.session, &e.user]), e.valid),
+                    |key| format!("principal {key}"),
+                )?;
                 for (line, entry) in &table.rows {
                     known.department(&table.file, *line, "department_code", &entry.department_code)?;
                     known.person(&table.file, *line, "person_id", &entry.person_id)?;
@@ -68,28 +82,66 @@ impl Known {
     }
 
     fn department(&self, file: &Path, line: u64, column: &'static str, code: &str) -> Result<(), DirectoryError> {
-        refuse_unknown(code.is_empty() || self.departments.contains(&comparable_name(code)), file, line, column, "department", code)
+        refuse_unknown(
+            code.is_empty() || self.departments.contains(&comparable_name(code)),
+            file,
+            line,
+            column,
+            "department",
+            code,
+        )
     }
 
     fn person(&self, file: &Path, line: u64, column: &'static str, person_id: &str) -> Result<(), DirectoryError> {
-        refuse_unknown(person_id.is_empty() || self.people.contains(person_id), file, line, column, "person", person_id)
+        refuse_unknown(
+            person_id.is_empty() || self.people.contains(person_id),
+            file,
+            line,
+            column,
+            "person",
+            person_id,
+        )
     }
 
     fn project(&self, file: &Path, line: u64, column: &'static str, code: &str) -> Result<(), DirectoryError> {
-        refuse_unknown(code.is_empty() || self.projects.contains(&comparable_name(code)), file, line, column, "project", code)
+        refuse_unknown(
+            code.is_empty() || self.projects.contains(&comparable_name(code)),
+            file,
+            line,
+            column,
+            "project",
+            code,
+        )
     }
 }
 
-fn refuse_unknown(is_known: bool, file: &Path, line: u64, column: &'static str, what: &str, name: &str) -> Result<(), DirectoryError> {
+fn refuse_unknown(
+    is_known: bool,
+    file: &Path,
+    line: u64,
+    column: &'static str,
+    what: &str,
+    name: &str,
+) -> Result<(), DirectoryError> {
     if is_known {
         return Ok(());
     }
-    let what = format!("{what} '{name}' is not in the directory; import its file together with this one, or correct the name");
-    Err(DirectoryError::Cell { file: file.to_path_buf(), line, column, what })
+    let what =
+        format!("{what} '{name}' is not in the directory; import its file together with this one, or correct the name");
+    Err(DirectoryError::Cell {
+        file: file.to_path_buf(),
+        line,
+        column,
+        what,
+    })
 }
 
 fn check_departments(table: &Table<crate::domain::directory::Department>, known: &Known) -> Result<(), DirectoryError> {
-    overlaps(table, |d| (comparable_name(&d.code), d.valid), |key| format!("department {key}"))?;
+    overlaps(
+        table,
+        |d| (comparable_name(&d.code), d.valid),
+        |key| format!("department {key}"),
+    )?;
     for (line, department) in &table.rows {
         known.department(&table.file, *line, "parent_code", &department.parent_code)?;
         known.department(&table.file, *line, "successor_code", &department.successor_code)?;
@@ -98,10 +150,18 @@ fn check_departments(table: &Table<crate::domain::directory::Department>, known:
         while !above.is_empty() {
             if !seen.insert(above.clone()) {
                 let what = format!("department '{}' is above itself", department.code);
-                return Err(DirectoryError::Cell { file: table.file.clone(), line: *line, column: "parent_code", what });
+                return Err(DirectoryError::Cell {
+                    file: table.file.clone(),
+                    line: *line,
+                    column: "parent_code",
+                    what,
+                });
             }
             // The tree is the one on the first day of the row.
-            let parent = table.rows.iter().find(|(_, d)| comparable_name(&d.code) == above && d.valid.overlaps(department.valid));
+            let parent = table
+                .rows
+                .iter()
+                .find(|(_, d)| comparable_name(&d.code) == above && d.valid.overlaps(department.valid));
             above = parent.map(|(_, d)| comparable_name(&d.parent_code)).unwrap_or_default();
         }
     }
@@ -109,14 +169,26 @@ fn check_departments(table: &Table<crate::domain::directory::Department>, known:
 }
 
 /// Refuses two rows of one key that hold on the same day.
-fn overlaps<T>(table: &Table<T>, key_of: impl Fn(&T) -> (String, Validity), name: impl Fn(&str) -> String) -> Result<(), DirectoryError> {
+fn overlaps<T>(
+    table: &Table<T>,
+    key_of: impl Fn(&T) -> (String, Validity),
+    name: impl Fn(&str) -> String,
+) -> Result<(), DirectoryError> {
     let mut terms: HashMap<String, Vec<(u64, Validity)>> = HashMap::new();
     for (line, row) in &table.rows {
         let (key, valid) = key_of(row);
         let others = terms.entry(key.clone()).or_default();
         if let Some((first, _)) = others.iter().find(|(_, other)| other.overlaps(valid)) {
-            let what = format!("both say who {} is on the same days; end the first before the second begins", name(&key));
-            return Err(DirectoryError::Lines { file: table.file.clone(), first: *first, second: *line, what });
+            let what = format!(
+                "both say who {} is on the same days; end the first before the second begins",
+                name(&key)
+            );
+            return Err(DirectoryError::Lines {
+                file: table.file.clone(),
+                first: *first,
+                second: *line,
+                what,
+            });
         }
         others.push((*line, valid));
     }

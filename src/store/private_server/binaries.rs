@@ -19,7 +19,10 @@ const OLDEST_MAJOR: u32 = 14;
 impl Binaries {
     /// The newest installed version, or the one that an existing cluster needs; fetched where none is installed.
     pub(super) fn for_cluster(cluster: &Path, data_folder: &Path) -> Result<Self, PrivateServerError> {
-        let mut found: Vec<Self> = candidate_folders(data_folder).into_iter().filter_map(Self::at).collect();
+        let mut found: Vec<Self> = candidate_folders(data_folder)
+            .into_iter()
+            .filter_map(Self::at)
+            .collect();
         found.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
         if found.is_empty() {
             found.push(fetch(data_folder)?);
@@ -29,11 +32,14 @@ impl Binaries {
         };
         let needed: Option<u32> = version.trim().parse().ok();
         let available: Vec<String> = found.iter().map(|b| b.major.to_string()).collect();
-        found.into_iter().find(|b| Some(b.major) == needed).ok_or_else(|| PrivateServerError::OtherMajorVersion {
-            data: cluster.to_path_buf(),
-            found: version.trim().to_owned(),
-            available: available.join(", "),
-        })
+        found
+            .into_iter()
+            .find(|b| Some(b.major) == needed)
+            .ok_or_else(|| PrivateServerError::OtherMajorVersion {
+                data: cluster.to_path_buf(),
+                found: version.trim().to_owned(),
+                available: available.join(", "),
+            })
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -51,7 +57,9 @@ impl Binaries {
         }
         let output = Command::new(this.program("postgres")).arg("--version").output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
-        let number = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+        let number = text
+            .split_whitespace()
+            .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
         let major = number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
         (major >= OLDEST_MAJOR).then_some(Self { major, ..this })
     }
@@ -74,14 +82,27 @@ fn candidate_folders(data_folder: &Path) -> Vec<PathBuf> {
         ("/opt/postgresql", "bin"),
     ];
     for (parent, bin) in parents {
-        let children = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path());
+        let children = fs::read_dir(parent)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
         let of_postgresql = children.filter(|path| {
-            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            parent == "/usr/lib/postgresql" || name.starts_with("pgsql-") || name.starts_with("postgresql") || name.starts_with(|c: char| c.is_ascii_digit())
+            let name = path
+                .file_name()
+                .map(|n| n.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            parent == "/usr/lib/postgresql"
+                || name.starts_with("pgsql-")
+                || name.starts_with("postgresql")
+                || name.starts_with(|c: char| c.is_ascii_digit())
         });
         folders.extend(of_postgresql.map(|path| path.join(bin)));
     }
-    let fetched = fs::read_dir(fetched_folder(data_folder)).into_iter().flatten().flatten();
+    let fetched = fs::read_dir(fetched_folder(data_folder))
+        .into_iter()
+        .flatten()
+        .flatten();
     folders.extend(fetched.map(|entry| entry.path().join("bin")));
     folders.sort();
     folders.dedup();
@@ -110,12 +131,18 @@ fn fetch(data_folder: &Path) -> Result<Binaries, PrivateServerError> {
             .spawn(|| {
                 runtime.block_on(async {
                     let mut server = postgresql_embedded::PostgreSQL::new(settings);
-                    server.setup().await.map(|()| server.settings().binary_dir()).map_err(|e| e.to_string())
+                    server
+                        .setup()
+                        .await
+                        .map(|()| server.settings().binary_dir())
+                        .map_err(|e| e.to_string())
                 })
             })
             .join()
     });
     let _ = fs::remove_dir_all(&scratch);
-    let folder = installed.map_err(|_| failed("the download failed".to_owned()))?.map_err(failed)?;
+    let folder = installed
+        .map_err(|_| failed("the download failed".to_owned()))?
+        .map_err(failed)?;
     Binaries::at(folder).ok_or_else(|| failed("what was fetched does not run here".to_owned()))
 }

@@ -17,8 +17,17 @@ pub fn run_guard(data_folder: &Path, binaries: &Path, durability: &str) -> Resul
     guarding.lock()?;
     let _ = fs::remove_file(layout.root.join("guard.failed"));
     let user = ServerUser::find()?;
-    let child = if accepts_connections(&layout) { None } else { Some(spawn(&layout, binaries, durability, user)?) };
-    let server = Server { child, layout: &layout, binaries, user };
+    let child = if accepts_connections(&layout) {
+        None
+    } else {
+        Some(spawn(&layout, binaries, durability, user)?)
+    };
+    let server = Server {
+        child,
+        layout: &layout,
+        binaries,
+        user,
+    };
     server.end_with_last_user()
 }
 
@@ -37,8 +46,15 @@ impl Server<'_> {
                 && let Some(status) = child.try_wait()?
             {
                 let log = fs::read_to_string(self.layout.root.join("postgres.log")).unwrap_or_default();
-                let last = log.lines().rev().find(|line| line.contains("FATAL") || line.contains("PANIC")).unwrap_or("");
-                fs::write(self.layout.root.join("guard.failed"), format!("it ended with {status}: {last}"))?;
+                let last = log
+                    .lines()
+                    .rev()
+                    .find(|line| line.contains("FATAL") || line.contains("PANIC"))
+                    .unwrap_or("");
+                fs::write(
+                    self.layout.root.join("guard.failed"),
+                    format!("it ended with {status}: {last}"),
+                )?;
                 return Ok(());
             }
             if users.try_lock().is_ok() {
@@ -47,8 +63,12 @@ impl Server<'_> {
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
         let mut stop = Command::new(self.binaries.join(format!("pg_ctl{}", std::env::consts::EXE_SUFFIX)));
-        stop.args(["stop", "--mode=fast", "--silent", "-D"]).arg(&self.layout.cluster);
-        stop.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        stop.args(["stop", "--mode=fast", "--silent", "-D"])
+            .arg(&self.layout.cluster);
+        stop.current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         self.user.run_as(&mut stop);
         stop.status()?;
         if let Some(child) = &mut self.child {
@@ -86,7 +106,11 @@ fn spawn(layout: &Layout, binaries: &Path, durability: &str, user: ServerUser) -
     for setting in settings {
         command.args(["-c", &setting]);
     }
-    command.current_dir("/").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    command
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
     user.run_as(&mut command);
     end_with_parent(&mut command);
     Ok(command.spawn()?)
@@ -94,7 +118,10 @@ fn spawn(layout: &Layout, binaries: &Path, durability: &str, user: ServerUser) -
 
 /// Linux: the kernel interrupts the server (a fast, clean stop) when the guard dies, however it dies.
 #[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "prctl between fork and exec has no safe form; it allocates nothing and takes no lock")]
+#[expect(
+    unsafe_code,
+    reason = "prctl between fork and exec has no safe form; it allocates nothing and takes no lock"
+)]
 fn end_with_parent(command: &mut Command) {
     use std::os::unix::process::CommandExt;
     let set_signal = || match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGINT) } {

@@ -17,7 +17,10 @@ impl ServerUser {
     pub(super) fn find() -> Result<Self, PrivateServerError> {
         use std::os::unix::fs::MetadataExt;
         // The owner of our own process entry tells who we are without a call into C.
-        let is_root = std::fs::metadata("/proc/self").map_or_else(|_| std::env::var_os("HOME").is_some_and(|h| h == "/root"), |m| m.uid() == 0);
+        let is_root = std::fs::metadata("/proc/self").map_or_else(
+            |_| std::env::var_os("HOME").is_some_and(|h| h == "/root"),
+            |m| m.uid() == 0,
+        );
         if !is_root {
             return Ok(Self { other: None });
         }
@@ -29,7 +32,10 @@ impl ServerUser {
         };
         match ids_of("postgres").or_else(|| ids_of("nobody")) {
             Some(ids) => Ok(Self { other: Some(ids) }),
-            None => Err(PrivateServerError::NotStarted("as root it needs a user 'postgres' or 'nobody' to run as; create one or run anbun as another user".to_owned())),
+            None => Err(PrivateServerError::NotStarted(
+                "as root it needs a user 'postgres' or 'nobody' to run as; create one or run anbun as another user"
+                    .to_owned(),
+            )),
         }
     }
 

@@ -41,12 +41,27 @@ impl ColumnarFile {
     }
 
     pub(crate) fn row_groups(&self) -> impl Iterator<Item = RowGroup<'_>> {
-        self.metadata.row_groups().iter().enumerate().map(|(number, metadata)| RowGroup { file: self, number, metadata })
+        self.metadata
+            .row_groups()
+            .iter()
+            .enumerate()
+            .map(|(number, metadata)| RowGroup {
+                file: self,
+                number,
+                metadata,
+            })
     }
 
     /// Root columns of the file, in order.
     pub(crate) fn column_names(&self) -> Vec<&str> {
-        self.metadata.file_metadata().schema_descr().root_schema().get_fields().iter().map(|f| f.name()).collect()
+        self.metadata
+            .file_metadata()
+            .schema_descr()
+            .root_schema()
+            .get_fields()
+            .iter()
+            .map(|f| f.name())
+            .collect()
     }
 }
 
@@ -61,7 +76,10 @@ pub(crate) struct RowGroup<'f> {
 impl<'f> RowGroup<'f> {
     pub(crate) fn rows(&self) -> Result<usize, ColumnError> {
         let rows = self.metadata.num_rows();
-        usize::try_from(rows).ok().filter(|rows| *rows <= ROWS_MAX).ok_or_else(|| ColumnError::damaged(format!("a row group of {rows} rows")))
+        usize::try_from(rows)
+            .ok()
+            .filter(|rows| *rows <= ROWS_MAX)
+            .ok_or_else(|| ColumnError::damaged(format!("a row group of {rows} rows")))
     }
 
     /// The leaf columns below a root column, in order; empty where the file does not have it.
@@ -82,13 +100,19 @@ impl<'f> RowGroup<'f> {
         // The crate's own `byte_range` panics on the negative offsets of a damaged footer.
         let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
         let start = u64::try_from(start).map_err(|_| ColumnError::damaged("a column chunk before the file"))?;
-        let length = usize::try_from(chunk.compressed_size()).map_err(|_| ColumnError::damaged("a column chunk without an end"))?;
+        let length = usize::try_from(chunk.compressed_size())
+            .map_err(|_| ColumnError::damaged("a column chunk without an end"))?;
         let file_length = self.file.file.len();
         if start.checked_add(length as u64).is_none_or(|end| end > file_length) {
             return Err(ColumnError::damaged("a column chunk lies outside the file"));
         }
         let bytes = read_range(&self.file.file, start, length).map_err(|e| ColumnError::damaged(e.to_string()))?;
-        Ok(SerializedPageReader::new(Arc::new(ChunkBytes { start, bytes }), chunk, self.rows()?, None)?)
+        Ok(SerializedPageReader::new(
+            Arc::new(ChunkBytes { start, bytes }),
+            chunk,
+            self.rows()?,
+            None,
+        )?)
     }
 
     pub(super) fn boxed_pages(&self, leaf: usize) -> Result<Box<dyn PageReader>, ColumnError> {
@@ -126,8 +150,13 @@ pub(super) struct ChunkBytes {
 
 impl ChunkBytes {
     fn from(&self, start: u64) -> ParquetResult<Bytes> {
-        let offset = start.checked_sub(self.start).and_then(|o| usize::try_from(o).ok()).filter(|o| *o <= self.bytes.len());
-        offset.map(|o| self.bytes.slice(o..)).ok_or_else(|| ParquetError::EOF("a page lies outside its column chunk".to_owned()))
+        let offset = start
+            .checked_sub(self.start)
+            .and_then(|o| usize::try_from(o).ok())
+            .filter(|o| *o <= self.bytes.len());
+        offset
+            .map(|o| self.bytes.slice(o..))
+            .ok_or_else(|| ParquetError::EOF("a page lies outside its column chunk".to_owned()))
     }
 }
 

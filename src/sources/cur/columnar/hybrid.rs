@@ -58,9 +58,20 @@ fn take_varint(bytes: &mut &[u8]) -> Result<u64, ColumnError> {
 
 /// Unpacks `count` little-endian values of `width` bits.
 fn unpack(packed: &[u8], width: u8, count: usize, out: &mut Vec<u32>) {
-    let (width, mask) = (usize::from(width), if width == 32 { u64::from(u32::MAX) } else { (1_u64 << width) - 1 });
+    let (width, mask) = (
+        usize::from(width),
+        if width == 32 {
+            u64::from(u32::MAX)
+        } else {
+            (1_u64 << width) - 1
+        },
+    );
     // Values whose eight bytes lie inside the buffer are read with one load each; the last few from a padded copy.
-    let safe = if packed.len() < 8 || width == 0 { 0 } else { ((packed.len() - 8) * 8 / width + 1).min(count) };
+    let safe = if packed.len() < 8 || width == 0 {
+        0
+    } else {
+        ((packed.len() - 8) * 8 / width + 1).min(count)
+    };
     let value_at = |bytes: &[u8], bit: usize| {
         let mut word = [0_u8; 8];
         word.copy_from_slice(&bytes[bit / 8..bit / 8 + 8]);

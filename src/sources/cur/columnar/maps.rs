@@ -9,7 +9,7 @@ use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::{ByteArray, ByteArrayType};
 
 use super::pages::{self, PagePart};
-use super::texts::{Strings, take_plain};
+use super::texts::{PlainCursor, Strings};
 use super::{ColumnError, RowGroup};
 
 /// The entries of the asked rows.
@@ -29,7 +29,10 @@ impl MapColumn {
             return Ok(None);
         }
         let [key_leaf, value_leaf] = leaves[..] else {
-            return Err(ColumnError::WrongType { found: format!("{} leaves", leaves.len()), expected: "map of string to string" });
+            return Err(ColumnError::WrongType {
+                found: format!("{} leaves", leaves.len()),
+                expected: "map of string to string",
+            });
         };
         let keys = Leaf::read(group, key_leaf, rows)?;
         let values = Leaf::read(group, value_leaf, rows)?;
@@ -37,7 +40,12 @@ impl MapColumn {
             return Err(ColumnError::damaged("keys and values of the map do not pair up"));
         }
         let entries = keys.codes.into_iter().zip(values.codes).collect();
-        Ok(Some(Self { starts: keys.starts, entries, keys: keys.strings, values: values.strings }))
+        Ok(Some(Self {
+            starts: keys.starts,
+            entries,
+            keys: keys.strings,
+            values: values.strings,
+        }))
     }
 
     /// Entries of one row as pairs of codes; the value's code is 0 where it is NULL.
@@ -65,7 +73,10 @@ struct Walk<'r> {
 impl Walk<'_> {
     fn step(&mut self, starts: &mut Vec<u32>, entries: usize) {
         self.row += 1;
-        self.wanted = self.rows.get(self.next).is_some_and(|next| i64::from(*next) == self.row);
+        self.wanted = self
+            .rows
+            .get(self.next)
+            .is_some_and(|next| i64::from(*next) == self.row);
         if self.wanted {
             self.next += 1;
             starts.push(u32::try_from(entries).unwrap_or(u32::MAX));
@@ -77,10 +88,14 @@ impl Leaf {
     fn read(group: &RowGroup<'_>, leaf: usize, rows: &[u32]) -> Result<Self, ColumnError> {
         let descriptor = group.descriptor(leaf);
         if descriptor.physical_type() != PhysicalType::BYTE_ARRAY || descriptor.max_rep_level() != 1 {
-            return Err(ColumnError::WrongType { found: descriptor.physical_type().to_string(), expected: "map of string to string" });
+            return Err(ColumnError::WrongType {
+                found: descriptor.physical_type().to_string(),
+                expected: "map of string to string",
+            });
         }
         // The level at which an entry exists: the key's own, which the value's may exceed by being NULL.
-        let entry_level = u32::try_from(descriptor.max_def_level() - i16::from(descriptor.self_type().is_optional())).unwrap_or(0);
+        let entry_level =
+            u32::try_from(descriptor.max_def_level() - i16::from(descriptor.self_type().is_optional())).unwrap_or(0);
         let this = match Self::read_pages(group, leaf, rows, entry_level)? {
             Some(this) => this,
             None => Self::read_any_encoding(group, leaf, rows, entry_level)?,
@@ -91,18 +106,30 @@ impl Leaf {
         Ok(this)
     }
 
-    fn read_pages(group: &RowGroup<'_>, leaf: usize, rows: &[u32], entry_level: u32) -> Result<Option<Self>, ColumnError> {
+    fn read_pages(
+        group: &RowGroup<'_>,
+        leaf: usize,
+        rows: &[u32],
+        entry_level: u32,
+    ) -> Result<Option<Self>, ColumnError> {
         let max_definition = group.descriptor(leaf).max_def_level();
         let max = u32::try_from(max_definition).unwrap_or(0);
         let mut this = Self::default();
         let (mut repetition, mut definition, mut indices) = (Vec::new(), Vec::new(), Vec::new());
-        let mut walk = Walk { rows, next: 0, row: -1, wanted: false };
+        let mut walk = Walk {
+            rows,
+            next: 0,
+            row: -1,
+            wanted: false,
+        };
         let mut pages = group.pages(leaf)?;
         while let Some(page) = pages.get_next_page()? {
-            let Some(part) = pages::cut(page, 1, max_definition)? else { return Ok(None) };
+            let Some(part) = pages::cut(page, 1, max_definition)? else {
+                return Ok(None);
+            };
             let page = match part {
                 PagePart::Dictionary { bytes, count } => {
-                    this.strings.extend_from_page(&bytes, count)?;
+                    this.strings.take_page(bytes, count)?;
                     continue;
                 }
                 PagePart::Data(page) => page,
@@ -113,7 +140,7 @@ impl Leaf {
             if is_dictionary {
                 page.indices(present, this.strings.len(), &mut indices)?;
             }
-            let mut plain = page.values.clone();
+            let mut plain = PlainCursor::new(page.values.clone());
             let mut value = 0;
             for (&repeat, &level) in repetition.iter().zip(&definition) {
                 if repeat == 0 {
@@ -125,12 +152,11 @@ impl Leaf {
                             this.codes.push(indices[value] + 1);
                         }
                         value += 1;
+                    } else if walk.wanted {
+                        let code = plain.code_of_next(&mut this.strings)?;
+                        this.codes.push(code);
                     } else {
-                        let text = take_plain(&mut plain)?;
-                        if walk.wanted {
-                            let code = this.strings.code_of(text);
-                            this.codes.push(code);
-                        }
+                        plain.next()?;
                     }
                 } else if level >= entry_level && walk.wanted {
                     this.codes.push(0);
@@ -141,18 +167,29 @@ impl Leaf {
         Ok(Some(this))
     }
 
-    fn read_any_encoding(group: &RowGroup<'_>, leaf: usize, rows: &[u32], entry_level: u32) -> Result<Self, ColumnError> {
+    fn read_any_encoding(
+        group: &RowGroup<'_>,
+        leaf: usize,
+        rows: &[u32],
+        entry_level: u32,
+    ) -> Result<Self, ColumnError> {
         let mut this = Self::default();
         let descriptor = group.descriptor(leaf);
         let max = descriptor.max_def_level();
         let mut reader = ColumnReaderImpl::<ByteArrayType>::new(descriptor, group.boxed_pages(leaf)?);
-        let mut walk = Walk { rows, next: 0, row: -1, wanted: false };
+        let mut walk = Walk {
+            rows,
+            next: 0,
+            row: -1,
+            wanted: false,
+        };
         let (mut definition, mut repetition, mut values): (Vec<i16>, Vec<i16>, Vec<ByteArray>) = Default::default();
         loop {
             definition.clear();
             repetition.clear();
             values.clear();
-            let (records, _, _) = reader.read_records(8192, Some(&mut definition), Some(&mut repetition), &mut values)?;
+            let (records, _, _) =
+                reader.read_records(8192, Some(&mut definition), Some(&mut repetition), &mut values)?;
             if records == 0 {
                 this.starts.push(u32::try_from(this.codes.len()).unwrap_or(u32::MAX));
                 return Ok(this);
@@ -164,7 +201,8 @@ impl Leaf {
                 }
                 let value = if level == max { values.next() } else { None };
                 if walk.wanted && (value.is_some() || i64::from(level) >= i64::from(entry_level)) {
-                    let code = value.map_or(0, |v| this.strings.code_of(bytes::Bytes::copy_from_slice(v.data())));
+                    let owned = value.map(|v| bytes::Bytes::copy_from_slice(v.data()));
+                    let code = owned.map_or(0, |v| this.strings.code_of(&v, &v));
                     this.codes.push(code);
                 }
             }

@@ -1,9 +1,8 @@
 //! Amounts as doubles, and timestamps as UTC days.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate};
+use hashbrown::HashMap;
 use parquet::basic::{LogicalType, TimeUnit, Type as PhysicalType};
 use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReaderImpl;
@@ -25,15 +24,24 @@ impl DoubleColumn {
         let Some(&leaf) = leaves.first() else { return Ok(None) };
         let descriptor = group.descriptor(leaf);
         if leaves.len() > 1 || descriptor.physical_type() != PhysicalType::DOUBLE || descriptor.max_rep_level() > 0 {
-            return Err(ColumnError::WrongType { found: descriptor.physical_type().to_string(), expected: "double" });
+            return Err(ColumnError::WrongType {
+                found: descriptor.physical_type().to_string(),
+                expected: "double",
+            });
         }
         let read = Fixed::<DoubleType>::read(group, leaf, |bytes: [u8; 8]| f64::from_le_bytes(bytes))?;
-        Ok(Some(Self { values: read.values, present: read.present }))
+        Ok(Some(Self {
+            values: read.values,
+            present: read.present,
+        }))
     }
 
     /// A column of nothing but NULL.
     pub(crate) fn absent(rows: usize) -> Self {
-        Self { values: vec![0.0; rows], present: Some(vec![false; rows]) }
+        Self {
+            values: vec![0.0; rows],
+            present: Some(vec![false; rows]),
+        }
     }
 
     pub(crate) fn get(&self, row: usize) -> Option<f64> {
@@ -56,8 +64,19 @@ impl DayColumn {
         let leaves = group.leaves(name);
         let Some(&leaf) = leaves.first() else { return Ok(None) };
         let descriptor = group.descriptor(leaf);
-        let found = || format!("{} {}", descriptor.physical_type(), descriptor.logical_type_ref().map_or(String::new(), |t| format!("{t:?}")));
-        let wrong = || ColumnError::WrongType { found: found(), expected: "timestamp (INT64, INT96 or text)" };
+        let found = || {
+            format!(
+                "{} {}",
+                descriptor.physical_type(),
+                descriptor
+                    .logical_type_ref()
+                    .map_or(String::new(), |t| format!("{t:?}"))
+            )
+        };
+        let wrong = || ColumnError::WrongType {
+            found: found(),
+            expected: "timestamp (INT64, INT96 or text)",
+        };
         if leaves.len() > 1 || descriptor.max_rep_level() > 0 {
             return Err(wrong());
         }
@@ -68,7 +87,10 @@ impl DayColumn {
         match descriptor.physical_type() {
             PhysicalType::INT64 => {
                 let read = Fixed::<Int64Type>::read(group, leaf, i64::from_le_bytes)?;
-                Self::from_values(&read.values, read.present.as_deref(), |value| day_of_integer(value, unit.as_ref())).map(Some)
+                Self::from_values(&read.values, read.present.as_deref(), |value| {
+                    day_of_integer(value, unit.as_ref())
+                })
+                .map(Some)
             }
             PhysicalType::INT96 => {
                 let read = Fixed::<Int96Type>::read(group, leaf, |bytes: [u8; 12]| {
@@ -79,10 +101,12 @@ impl DayColumn {
                 Self::from_values(&read.values, read.present.as_deref(), day_of_int96).map(Some)
             }
             PhysicalType::BYTE_ARRAY => {
-                let Some(text) = TextColumn::read(group, name)? else { return Ok(None) };
+                let Some(text) = TextColumn::read(group, name)? else {
+                    return Ok(None);
+                };
                 let codes = text.codes.iter().map(|code| u64::from(*code)).collect::<Vec<_>>();
                 let present: Vec<bool> = codes.iter().map(|code| *code != 0).collect();
-                let strings: Vec<&Bytes> = text.strings.iter().collect();
+                let strings: Vec<&[u8]> = text.strings.iter().collect();
                 Self::from_values(&codes, Some(&present), |code| {
                     let index = usize::try_from(code).ok()?.checked_sub(1)?;
                     std::str::from_utf8(strings.get(index)?).ok().and_then(day_of_text)
@@ -98,7 +122,10 @@ impl DayColumn {
         present: Option<&[bool]>,
         day_of: impl Fn(T) -> Option<NaiveDate>,
     ) -> Result<Self, ColumnError> {
-        let mut this = Self { codes: Vec::with_capacity(values.len()), days: Vec::new() };
+        let mut this = Self {
+            codes: Vec::with_capacity(values.len()),
+            days: Vec::new(),
+        };
         let mut known: HashMap<T, u32> = HashMap::new();
         let mut last: Option<(T, u32)> = None;
         for (i, &value) in values.iter().enumerate() {
@@ -111,7 +138,8 @@ impl DayColumn {
                 _ => match known.get(&value) {
                     Some(code) => *code,
                     None => {
-                        let day = day_of(value).ok_or_else(|| ColumnError::damaged(format!("'{value}' in row {i} is no time")))?;
+                        let day = day_of(value)
+                            .ok_or_else(|| ColumnError::damaged(format!("'{value}' in row {i} is no time")))?;
                         let code = this.code_of(day);
                         known.insert(value, code);
                         code
@@ -139,7 +167,9 @@ fn day_of_integer(value: i64, unit: Option<&TimeUnit>) -> Option<NaiveDate> {
         Some(TimeUnit::MICROS) => 1_000_000,
         Some(TimeUnit::NANOS) => 1_000_000_000,
         // Without a unit its size tells: the ranges of 2001 to 2200 in each unit do not overlap.
-        None => *[1, 1_000, 1_000_000, 1_000_000_000].iter().find(|n| (1_000_000_000 * **n..7_300_000_000 * **n).contains(&value))?,
+        None => *[1, 1_000, 1_000_000, 1_000_000_000]
+            .iter()
+            .find(|n| (1_000_000_000 * **n..7_300_000_000 * **n).contains(&value))?,
     };
     DateTime::from_timestamp(value.div_euclid(per_second), 0).map(|time| time.date_naive())
 }
@@ -157,7 +187,10 @@ fn day_of_int96(value: u128) -> Option<NaiveDate> {
 fn day_of_text(text: &str) -> Option<NaiveDate> {
     let (date, time) = text.split_at_checked(10)?;
     let day = date.parse().ok()?;
-    let zoneless = time.trim_end_matches('Z').trim_end_matches("+00:00").trim_end_matches(" UTC");
+    let zoneless = time
+        .trim_end_matches('Z')
+        .trim_end_matches("+00:00")
+        .trim_end_matches(" UTC");
     let plain_time = |t: &str| chrono::NaiveTime::parse_from_str(t, "%H:%M:%S%.f").is_ok();
     match zoneless.strip_prefix(['T', ' ']) {
         None if time.is_empty() => Some(day),
@@ -195,35 +228,60 @@ impl Value for Int64Type {
 impl Value for Int96Type {
     type Out = u128;
     fn from_library(value: &parquet::data_type::Int96) -> u128 {
-        value.data().iter().rev().fold(0, |all, word| all << 32 | u128::from(*word))
+        value
+            .data()
+            .iter()
+            .rev()
+            .fold(0, |all, word| all << 32 | u128::from(*word))
     }
 }
 
 impl<D: Value> Fixed<D> {
-    fn read<const N: usize>(group: &RowGroup<'_>, leaf: usize, from_bytes: impl Fn([u8; N]) -> D::Out) -> Result<Self, ColumnError> {
+    fn read<const N: usize>(
+        group: &RowGroup<'_>,
+        leaf: usize,
+        from_bytes: impl Fn([u8; N]) -> D::Out,
+    ) -> Result<Self, ColumnError> {
         let rows = group.rows()?;
-        let mut this = Self { values: Vec::with_capacity(rows), present: None };
+        let mut this = Self {
+            values: Vec::with_capacity(rows),
+            present: None,
+        };
         if !this.read_pages(group, leaf, &from_bytes)? {
             this.read_any_encoding(group, leaf)?;
         }
         if this.values.len() != rows {
-            return Err(ColumnError::damaged(format!("{} values for {rows} rows", this.values.len())));
+            return Err(ColumnError::damaged(format!(
+                "{} values for {rows} rows",
+                this.values.len()
+            )));
         }
         Ok(this)
     }
 
-    fn read_pages<const N: usize>(&mut self, group: &RowGroup<'_>, leaf: usize, from_bytes: &impl Fn([u8; N]) -> D::Out) -> Result<bool, ColumnError> {
+    fn read_pages<const N: usize>(
+        &mut self,
+        group: &RowGroup<'_>,
+        leaf: usize,
+        from_bytes: &impl Fn([u8; N]) -> D::Out,
+    ) -> Result<bool, ColumnError> {
         let max_definition = group.descriptor(leaf).max_def_level();
         let (mut levels, mut indices, mut values) = (Vec::new(), Vec::new(), Vec::new());
         let mut dictionary: Vec<D::Out> = Vec::new();
         let decode = |bytes: &Bytes, count: usize, out: &mut Vec<D::Out>| {
             let (chunks, _) = bytes.as_chunks::<N>();
             out.extend(chunks.iter().take(count).map(|chunk| from_bytes(*chunk)));
-            if out.len() == count { Ok(()) } else { Err(ColumnError::damaged("a page ends inside its values")) }
+            if out.len() == count {
+                Ok(())
+            } else {
+                Err(ColumnError::damaged("a page ends inside its values"))
+            }
         };
         let mut pages = group.pages(leaf)?;
         while let Some(page) = pages.get_next_page()? {
-            let Some(part) = pages::cut(page, 0, max_definition)? else { return Ok(false) };
+            let Some(part) = pages::cut(page, 0, max_definition)? else {
+                return Ok(false);
+            };
             let page = match part {
                 PagePart::Dictionary { bytes, count } => {
                     decode(&bytes, count, &mut dictionary)?;
@@ -256,7 +314,10 @@ impl<D: Value> Fixed<D> {
     }
 
     fn read_any_encoding(&mut self, group: &RowGroup<'_>, leaf: usize) -> Result<(), ColumnError> {
-        *self = Self { values: Vec::new(), present: None };
+        *self = Self {
+            values: Vec::new(),
+            present: None,
+        };
         let descriptor = group.descriptor(leaf);
         let optional = descriptor.max_def_level() > 0;
         let mut reader = ColumnReaderImpl::<D>::new(descriptor, group.boxed_pages(leaf)?);
@@ -268,7 +329,11 @@ impl<D: Value> Fixed<D> {
             if records == 0 {
                 return Ok(());
             }
-            let levels: Vec<u32> = if optional { levels.iter().map(|l| u32::from(*l > 0)).collect() } else { vec![1; records] };
+            let levels: Vec<u32> = if optional {
+                levels.iter().map(|l| u32::from(*l > 0)).collect()
+            } else {
+                vec![1; records]
+            };
             let values: Vec<D::Out> = values.iter().map(D::from_library).collect();
             self.note_presence(&levels, 1, values.len());
             spread(&mut self.values, &levels, 1, values.len(), &values);
@@ -283,7 +348,13 @@ mod tests {
     #[test]
     fn times_of_every_spelling_are_utc_days() {
         let day: NaiveDate = "2026-10-31".parse().unwrap_or_default();
-        for text in ["2026-10-31", "2026-10-31T23:59:59Z", "2026-10-31 00:00:00", "2026-10-31T00:00:00.000Z", "2026-11-01T08:00:00+09:00"] {
+        for text in [
+            "2026-10-31",
+            "2026-10-31T23:59:59Z",
+            "2026-10-31 00:00:00",
+            "2026-10-31T00:00:00.000Z",
+            "2026-11-01T08:00:00+09:00",
+        ] {
             assert_eq!(day_of_text(text), Some(day), "{text}");
         }
         for text in ["", "2026-10", "2026-10-31x", "2026-10-31T25:00:00Z", "31.10.2026 00:00"] {
@@ -295,6 +366,9 @@ mod tests {
         }
         assert_eq!(day_of_integer(-1, None), None);
         assert_eq!(day_of_integer(seconds * 1_000, Some(&TimeUnit::MILLIS)), Some(day));
-        assert_eq!(day_of_int96(u128::from(2_461_345_u32) << 64 | 86_399_000_000_000), Some(day));
+        assert_eq!(
+            day_of_int96(u128::from(2_461_345_u32) << 64 | 86_399_000_000_000),
+            Some(day)
+        );
     }
 }

@@ -30,35 +30,80 @@ pub(super) fn cut(page: Page, max_repetition: i16, max_definition: i16) -> Resul
         return Err(ColumnError::damaged(format!("a page of {} values", page.num_values())));
     }
     match page {
-        Page::DictionaryPage { buf, num_values, encoding, .. } => {
+        Page::DictionaryPage {
+            buf,
+            num_values,
+            encoding,
+            ..
+        } => {
             let plain = matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY);
-            Ok(plain.then_some(PagePart::Dictionary { bytes: buf, count: num_values as usize }))
+            Ok(plain.then_some(PagePart::Dictionary {
+                bytes: buf,
+                count: num_values as usize,
+            }))
         }
-        Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, .. } => {
+        Page::DataPage {
+            buf,
+            num_values,
+            encoding,
+            def_level_encoding,
+            rep_level_encoding,
+            ..
+        } => {
             let readable = (max_definition == 0 || def_level_encoding == Encoding::RLE)
                 && (max_repetition == 0 || rep_level_encoding == Encoding::RLE);
             if !readable || !is_ours(encoding) {
                 return Ok(None);
             }
             let mut rest = buf;
-            let repetition = if max_repetition > 0 { take_prefixed(&mut rest)? } else { Bytes::new() };
-            let definition = if max_definition > 0 { take_prefixed(&mut rest)? } else { Bytes::new() };
-            Ok(Some(PagePart::Data(DataPage { values_count: num_values as usize, encoding, repetition, definition, values: rest })))
+            let repetition = if max_repetition > 0 {
+                take_prefixed(&mut rest)?
+            } else {
+                Bytes::new()
+            };
+            let definition = if max_definition > 0 {
+                take_prefixed(&mut rest)?
+            } else {
+                Bytes::new()
+            };
+            Ok(Some(PagePart::Data(DataPage {
+                values_count: num_values as usize,
+                encoding,
+                repetition,
+                definition,
+                values: rest,
+            })))
         }
-        Page::DataPageV2 { buf, num_values, encoding, def_levels_byte_len, rep_levels_byte_len, .. } => {
+        Page::DataPageV2 {
+            buf,
+            num_values,
+            encoding,
+            def_levels_byte_len,
+            rep_levels_byte_len,
+            ..
+        } => {
             if !is_ours(encoding) {
                 return Ok(None);
             }
             let mut rest = buf;
             let repetition = take(&mut rest, rep_levels_byte_len as usize)?;
             let definition = take(&mut rest, def_levels_byte_len as usize)?;
-            Ok(Some(PagePart::Data(DataPage { values_count: num_values as usize, encoding, repetition, definition, values: rest })))
+            Ok(Some(PagePart::Data(DataPage {
+                values_count: num_values as usize,
+                encoding,
+                repetition,
+                definition,
+                values: rest,
+            })))
         }
     }
 }
 
 fn is_ours(encoding: Encoding) -> bool {
-    matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY)
+    matches!(
+        encoding,
+        Encoding::PLAIN | Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY
+    )
 }
 
 fn take(rest: &mut Bytes, length: usize) -> Result<Bytes, ColumnError> {
@@ -98,7 +143,12 @@ impl DataPage {
             out.resize(self.values_count, 0);
             return Ok(());
         }
-        hybrid::decode(&self.repetition, level_width(u32::try_from(max_repetition).unwrap_or(0)), self.values_count, out)
+        hybrid::decode(
+            &self.repetition,
+            level_width(u32::try_from(max_repetition).unwrap_or(0)),
+            self.values_count,
+            out,
+        )
     }
 
     /// The dictionary indices of the values that are there; each is checked against the dictionary.
@@ -107,12 +157,15 @@ impl DataPage {
         if present == 0 {
             return Ok(());
         }
-        let (width, packed) = self.values.split_first().ok_or_else(|| ColumnError::damaged("a page without values"))?;
+        let (width, packed) = self
+            .values
+            .split_first()
+            .ok_or_else(|| ColumnError::damaged("a page without values"))?;
         hybrid::decode(packed, *width, present, out)?;
         match out.iter().max() {
-            Some(largest) if *largest as usize >= dictionary => {
-                Err(ColumnError::damaged(format!("index {largest} in a dictionary of {dictionary}")))
-            }
+            Some(largest) if *largest as usize >= dictionary => Err(ColumnError::damaged(format!(
+                "index {largest} in a dictionary of {dictionary}"
+            ))),
             _ => Ok(()),
         }
     }
