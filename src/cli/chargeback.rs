@@ -10,7 +10,7 @@ use crate::domain::chargeback::GroupBy;
 use crate::domain::period::BillingPeriod;
 
 #[derive(Debug, Subcommand)]
-pub enum ChargebackCommand {
+pub(super) enum ChargebackCommand {
     /// The month as it stands
     Preview {
         /// YYYY-MM
@@ -24,13 +24,13 @@ pub enum ChargebackCommand {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum By {
+pub(super) enum By {
     Department,
     Person,
     Project,
 }
 
-pub async fn run(context: &CommandContext, command: ChargebackCommand) -> anyhow::Result<()> {
+pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) -> anyhow::Result<()> {
     let ChargebackCommand::Preview { period, by, currency } = command;
     authorize(&context.actor, Action::ReadChargeback)?;
     let by = match by {
@@ -51,7 +51,7 @@ pub async fn run(context: &CommandContext, command: ChargebackCommand) -> anyhow
 }
 
 /// Prints a month with everything that it adds up from.
-pub fn print(context: &CommandContext, view: &ChargebackView) -> anyhow::Result<()> {
+pub(super) fn print(context: &CommandContext, view: &ChargebackView) -> anyhow::Result<()> {
     let mut table = Table::new(&[view.by, "name", view.currency, "share", "tokens"]);
     let percent = |share: &Option<String>| {
         let share = share.as_deref().and_then(|s| s.parse::<rust_decimal::Decimal>().ok());

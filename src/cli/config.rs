@@ -5,14 +5,14 @@ use clap::Subcommand;
 use super::CommandContext;
 
 #[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
+pub(super) enum ConfigCommand {
     /// Every setting as it is in force, without secrets
     Show,
     /// Only check the settings
     Check,
 }
 
-pub fn run(context: &CommandContext, command: &ConfigCommand) -> anyhow::Result<()> {
+pub(super) fn run(context: &CommandContext, command: &ConfigCommand) -> anyhow::Result<()> {
     match command {
         // Loading has checked them.
         ConfigCommand::Check => eprintln!("the settings are good"),

@@ -5,7 +5,7 @@ use super::output::{self, Table, grouped};
 use crate::api::costs::{Question, answer, parse_day, parse_dimension, parse_filter};
 
 #[derive(Debug, clap::Args)]
-pub struct CostsArguments {
+pub(super) struct CostsArguments {
     /// First day, YYYY-MM-DD; the newest loaded month by default
     #[arg(long, value_name = "DATE")]
     from: Option<String>,
@@ -20,7 +20,7 @@ pub struct CostsArguments {
     filters: Vec<String>,
 }
 
-pub async fn run(context: &CommandContext, arguments: CostsArguments) -> anyhow::Result<()> {
+pub(super) async fn run(context: &CommandContext, arguments: CostsArguments) -> anyhow::Result<()> {
     let mut question = Question {
         from: arguments
             .from

@@ -20,7 +20,7 @@ use crate::store::{load, status};
 const SOURCE: &str = "demo";
 
 #[derive(Debug, clap::Args)]
-pub struct DemoArguments {
+pub(super) struct DemoArguments {
     /// Where to listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -36,7 +36,7 @@ pub struct DemoArguments {
     once: bool,
 }
 
-pub async fn run(context: &CommandContext, arguments: DemoArguments) -> anyhow::Result<()> {
+pub(super) async fn run(context: &CommandContext, arguments: DemoArguments) -> anyhow::Result<()> {
     // Its own folder and database, whatever the settings say: sample figures never stand among real ones.
     let mut global = context.global.clone();
     global.data_dir = Some(context.data_folder().join("demo"));

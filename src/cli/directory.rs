@@ -11,7 +11,7 @@ use crate::sources::directory_csv::{check_directory, read_directory_file};
 use crate::store::directory::{DirectoryChanges, get_directory, replace_directory};
 
 #[derive(Debug, Subcommand)]
-pub enum DirectoryCommand {
+pub(super) enum DirectoryCommand {
     /// Take over departments, people, projects or principals from CSV; each file is the whole truth about its table
     Import {
         #[arg(required = true)]
@@ -22,7 +22,7 @@ pub enum DirectoryCommand {
     },
 }
 
-pub async fn run(context: &CommandContext, command: DirectoryCommand) -> anyhow::Result<()> {
+pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> anyhow::Result<()> {
     let DirectoryCommand::Import { files, dry_run } = command;
     authorize(&context.actor, Action::ChangeDirectory)?;
     let read = files

@@ -40,7 +40,7 @@ impl Check {
 /// Attributed usage below this share of a month is worth a look.
 const ATTRIBUTED_PERCENT_MIN: i64 = 80;
 
-pub async fn run(context: &CommandContext) -> anyhow::Result<()> {
+pub(super) async fn run(context: &CommandContext) -> anyhow::Result<()> {
     authorize(&context.actor, Action::ReadOperations)?;
     let mut checks = vec![Check::new("settings", Health::Ok, "read and understood", "")];
     match context.connect().await {

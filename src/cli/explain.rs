@@ -9,7 +9,7 @@ use crate::api::explain::{self, UsageTypeView};
 use crate::domain::actor::{Action, authorize};
 
 #[derive(Debug, Subcommand)]
-pub enum ExplainCommand {
+pub(super) enum ExplainCommand {
     /// Which rule decides about a principal, and what every rule found
     Principal {
         /// As the bill spells it
@@ -28,7 +28,7 @@ pub enum ExplainCommand {
     },
 }
 
-pub async fn run(context: &CommandContext, command: ExplainCommand) -> anyhow::Result<()> {
+pub(super) async fn run(context: &CommandContext, command: ExplainCommand) -> anyhow::Result<()> {
     match command {
         ExplainCommand::UsageType { usage_types } => {
             let views: Vec<UsageTypeView> = usage_types.iter().map(|text| UsageTypeView::read(text)).collect();

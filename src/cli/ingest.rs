@@ -16,7 +16,7 @@ use crate::jobs::load_export::{LoadExport, PeriodOutcome};
 use crate::store::load;
 
 #[derive(Debug, Subcommand)]
-pub enum IngestCommand {
+pub(super) enum IngestCommand {
     /// Load a CUR 2.0 export: every billing period whose delivery is new
     Cur {
         /// The export's folder (it holds 'data' and 'metadata'), a file:// address, or the name of an export in the settings
@@ -39,7 +39,7 @@ pub enum IngestCommand {
     },
 }
 
-pub async fn run(context: &CommandContext, command: IngestCommand) -> anyhow::Result<()> {
+pub(super) async fn run(context: &CommandContext, command: IngestCommand) -> anyhow::Result<()> {
     match command {
         IngestCommand::Cur {
             location,
@@ -83,7 +83,7 @@ fn locate(context: &CommandContext, location: &str) -> anyhow::Result<(Option<St
     ))
 }
 
-pub async fn load_export(context: &CommandContext, job: LoadExport) -> anyhow::Result<()> {
+pub(super) async fn load_export(context: &CommandContext, job: LoadExport) -> anyhow::Result<()> {
     let database = context.database().await?;
     let settings = context.config.attribution.settings()?;
     let outcomes = job

@@ -9,7 +9,7 @@ use crate::api::view::FindingView;
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     #[default]
     Table,
     Json,
@@ -17,26 +17,26 @@ pub enum Format {
 }
 
 /// Rows under a header.  Cells that are numbers stand to the right.
-pub struct Table {
+pub(super) struct Table {
     pub header: Vec<String>,
     pub rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub fn new(header: &[&str]) -> Self {
+    pub(super) fn new(header: &[&str]) -> Self {
         Self {
             header: header.iter().map(|name| (*name).to_owned()).collect(),
             rows: Vec::new(),
         }
     }
 
-    pub fn push(&mut self, row: Vec<String>) {
+    pub(super) fn push(&mut self, row: Vec<String>) {
         self.rows.push(row);
     }
 }
 
 /// Prints a view: as JSON whole, else as its table.
-pub fn print(format: Format, view: &impl Serialize, table: &Table) -> anyhow::Result<()> {
+pub(super) fn print(format: Format, view: &impl Serialize, table: &Table) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match format {
         Format::Json => {
@@ -113,7 +113,7 @@ fn shown_width(text: &str) -> usize {
 }
 
 /// Findings go to stderr, so that they are seen even where the data is piped away.
-pub fn print_findings(findings: &[FindingView]) {
+pub(super) fn print_findings(findings: &[FindingView]) {
     const SHOWN_MAX: usize = 12;
     let serious: Vec<&FindingView> = findings.iter().filter(|finding| finding.severity != "info").collect();
     for finding in serious.iter().take(SHOWN_MAX) {
@@ -137,7 +137,7 @@ pub fn print_findings(findings: &[FindingView]) {
 }
 
 /// Digits in groups of three: `1234567.5` is `1,234,567.5`.
-pub fn grouped(amount: &str) -> String {
+pub(super) fn grouped(amount: &str) -> String {
     let (sign, rest) = amount.strip_prefix('-').map_or(("", amount), |rest| ("-", rest));
     let (whole, fraction) = rest
         .split_once('.')

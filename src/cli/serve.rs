@@ -13,13 +13,13 @@ use crate::store::serve_lock::ServeLock;
 use crate::{api, web};
 
 #[derive(Debug, clap::Args)]
-pub struct ServeArguments {
+pub(super) struct ServeArguments {
     /// Where to listen; the settings' address by default
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
 }
 
-pub async fn run(context: &CommandContext, arguments: ServeArguments) -> anyhow::Result<()> {
+pub(super) async fn run(context: &CommandContext, arguments: ServeArguments) -> anyhow::Result<()> {
     let _only_one = lock(context)?;
     let database = context.connect().await?;
     database.migrate().await?;
@@ -28,7 +28,7 @@ pub async fn run(context: &CommandContext, arguments: ServeArguments) -> anyhow:
 }
 
 /// One server a data folder; a database of its own guards itself.
-pub fn lock(context: &CommandContext) -> anyhow::Result<Option<ServeLock>> {
+pub(super) fn lock(context: &CommandContext) -> anyhow::Result<Option<ServeLock>> {
     match context.config.database.url {
         Some(_) => Ok(None),
         None => Ok(Some(ServeLock::take(&context.data_folder())?)),
@@ -36,7 +36,7 @@ pub fn lock(context: &CommandContext) -> anyhow::Result<Option<ServeLock>> {
 }
 
 /// Serves pages and API on a migrated database.
-pub async fn serve(context: &CommandContext, database: Database, address: SocketAddr) -> anyhow::Result<()> {
+pub(super) async fn serve(context: &CommandContext, database: Database, address: SocketAddr) -> anyhow::Result<()> {
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .context("metrics cannot be recorded")?;

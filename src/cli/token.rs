@@ -8,7 +8,7 @@ use crate::domain::actor::{Action, Role, authorize};
 use crate::store::tokens;
 
 #[derive(Debug, Subcommand)]
-pub enum TokenCommand {
+pub(super) enum TokenCommand {
     /// Make a token; its secret is printed once
     Create {
         /// Whose it is
@@ -32,7 +32,7 @@ struct TokenView {
     revoked_at: Option<String>,
 }
 
-pub async fn run(context: &CommandContext, command: TokenCommand) -> anyhow::Result<()> {
+pub(super) async fn run(context: &CommandContext, command: TokenCommand) -> anyhow::Result<()> {
     authorize(&context.actor, Action::ManageTokens)?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;

@@ -9,9 +9,9 @@ use rand::{RngExt, SeedableRng};
 
 use super::SampleSize;
 
-pub const PAYER: &str = "999900001111";
+pub(super) const PAYER: &str = "999900001111";
 /// Account, and the department that owns it (empty where nobody does).
-pub const ACCOUNTS: [(&str, &str); 3] = [
+pub(super) const ACCOUNTS: [(&str, &str); 3] = [
     ("111100002222", ""),
     ("111100003333", "data-platform"),
     ("002200004444", ""),
@@ -280,7 +280,7 @@ fn employee(number: u32, random: &mut StdRng) -> Employee {
     let again = number / 256;
     let login = format!(
         "{given}{}{family}{}",
-        if number % 5 == 0 { '-' } else { '.' },
+        if number.is_multiple_of(5) { '-' } else { '.' },
         if again > 0 { again.to_string() } else { String::new() }
     );
     let title = |text: &str| text[..1].to_uppercase() + &text[1..];

@@ -71,7 +71,7 @@ type MapOf = fn(&Line) -> &[(&'static str, String)];
 const MAP_COLUMNS: &[(&str, MapOf)] = &[("product", |l| &l.product), ("tags", |l| &l.tags)];
 
 /// Writes the data file and then the manifest of a month.
-pub fn write_month(export: &Path, period: BillingPeriod, lines: &[Line]) -> anyhow::Result<()> {
+pub(super) fn write_month(export: &Path, period: BillingPeriod, lines: &[Line]) -> anyhow::Result<()> {
     let partition = format!("BILLING_PERIOD={period}");
     let (data, metadata) = (
         export.join("data").join(&partition),

@@ -12,7 +12,7 @@ use crate::domain::period::BillingPeriod;
 
 /// A line item in the columns that the sample writes.  Costs are integers of 10^-10 USD.
 #[derive(Debug, Clone)]
-pub struct Line {
+pub(super) struct Line {
     pub start: DateTime<Utc>,
     pub account: &'static str,
     pub principal: Option<String>,
@@ -182,7 +182,7 @@ const OTHER_SERVICES: [(&str, &str, &str, &str, i64); 9] = [
 ];
 
 /// All lines of a month.
-pub fn month(company: &Company, size: SampleSize, number: usize, period: BillingPeriod) -> Vec<Line> {
+pub(super) fn month(company: &Company, size: SampleSize, number: usize, period: BillingPeriod) -> Vec<Line> {
     let mut random = StdRng::seed_from_u64(size.seed ^ (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut lines = Vec::new();
     let second_half = number >= size.months as usize / 2;

@@ -12,7 +12,10 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// Dates count from 2000-01-01.
 const EPOCH_DAYS_FROM_CE: i32 = 730_120;
 /// A base-10000 digit holds four places, so twelve places are three digits.
-const FRACTION_DIGITS: i16 = SCALE as i16 / 4;
+const FRACTION_DIGITS: i16 = 3;
+/// The scale that the server shows.
+const SHOWN_SCALE: u16 = 12;
+const _: () = assert!(SCALE == 12, "the two constants above follow the scale of money");
 
 /// An open COPY.  Rows are buffered and sent in blocks, so that the server works while the next block is made.
 pub(super) struct Copy<'c> {
@@ -137,7 +140,7 @@ impl Row<'_> {
         self.buffer.extend_from_slice(&count_i16.to_be_bytes());
         self.buffer.extend_from_slice(&weight.to_be_bytes());
         self.buffer.extend_from_slice(&sign.to_be_bytes());
-        self.buffer.extend_from_slice(&(SCALE as u16).to_be_bytes());
+        self.buffer.extend_from_slice(&SHOWN_SCALE.to_be_bytes());
         for digit in digits[..count].iter().rev() {
             self.buffer.extend_from_slice(&digit.to_be_bytes());
         }

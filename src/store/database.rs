@@ -67,13 +67,16 @@ impl Database {
             .await?;
         if !exists {
             let create = format!("create database \"{}\"", name.replace('"', ""));
-            match sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut maintenance).await {
-                // Another program made it in the same moment.
-                Err(error)
-                    if error
-                        .as_database_error()
-                        .is_some_and(|e| matches!(e.code().as_deref(), Some("42P04" | "23505"))) => {}
-                other => drop(other?),
+            let created = sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut maintenance).await;
+            // Another program may have made it in the same moment.
+            let is_there = |e: &sqlx::Error| {
+                e.as_database_error()
+                    .is_some_and(|e| matches!(e.code().as_deref(), Some("42P04" | "23505")))
+            };
+            if let Err(error) = created
+                && !is_there(&error)
+            {
+                return Err(error.into());
             }
         }
         let pool = pool(lease.connect_options(name)).await.map_err(unreachable)?;

@@ -17,8 +17,8 @@ use crate::domain::booked::Booked;
 use crate::domain::finding::Finding;
 use crate::domain::period::BillingPeriod;
 use parts::{drop_part, fill_part, part_name, swap_part};
-use roll_ups::{check_written, write_left_out, write_roll_ups};
-use snapshots::insert_snapshot;
+use roll_ups::{check_written, delete_roll_ups, write_left_out, write_roll_ups};
+use snapshots::{insert_snapshot, supersede_snapshot};
 
 /// Class of the advisory locks that keep two loads of a month apart; any number that nothing else uses.
 const LOAD_LOCK: i32 = 0x616e_6275;
@@ -122,9 +122,7 @@ pub async fn replace_month(
     let previous = find_current_snapshot(&mut transaction, source_id, period).await?;
     let snapshot_id = insert_snapshot(&mut transaction, provenance, booked, findings).await?;
     let part = fill_part(&mut transaction, source_id, snapshot_id, booked, &keys).await?;
-    sqlx::query_file!("queries/deliveries/delete_roll_ups.sql", source_id, period.first_day())
-        .execute(&mut *transaction)
-        .await?;
+    delete_roll_ups(&mut transaction, source_id, period).await?;
     write_roll_ups(&mut transaction, source_id, period, &roll_ups).await?;
     write_left_out(&mut transaction, source_id, booked, &keys).await?;
     check_written(&mut transaction, source_id, booked).await?;
@@ -176,16 +174,8 @@ pub async fn forget(connection: &mut PgConnection, source_id: i32, period: Billi
     let Some(current) = find_current_snapshot(&mut transaction, source_id, period).await? else {
         return Ok(false);
     };
-    sqlx::query_file!(
-        "queries/deliveries/supersede_snapshot.sql",
-        source_id,
-        period.first_day()
-    )
-    .execute(&mut *transaction)
-    .await?;
-    sqlx::query_file!("queries/deliveries/delete_roll_ups.sql", source_id, period.first_day())
-        .execute(&mut *transaction)
-        .await?;
+    supersede_snapshot(&mut transaction, source_id, period).await?;
+    delete_roll_ups(&mut transaction, source_id, period).await?;
     drop_part(&mut transaction, &part_name(period, source_id, current.snapshot_id)).await?;
     transaction.commit().await?;
     Ok(true)

@@ -105,6 +105,11 @@ impl Layout {
         })
     }
 
+    /// Where a guard says why its server does not start.
+    fn failure(&self) -> PathBuf {
+        self.root.join("guard.failed")
+    }
+
     fn lock_file(&self, name: &str) -> Result<File, PrivateServerError> {
         let path = self.root.join(name);
         OpenOptions::new()
@@ -227,6 +232,7 @@ fn start_guard(
     guard_program: &Path,
     durability: Durability,
 ) -> Result<(), PrivateServerError> {
+    let _ = fs::remove_file(layout.failure());
     let mut command = Command::new(guard_program);
     command.arg(GUARD_COMMAND).arg(&layout.root).arg(binaries.folder());
     command.arg(if durability == Durability::Full { "full" } else { "none" });
@@ -249,7 +255,7 @@ fn wait_until_ready(layout: &Layout) -> Result<(), PrivateServerError> {
         if accepts_connections(layout) {
             return Ok(());
         }
-        if let Ok(reason) = fs::read_to_string(layout.root.join("guard.failed")) {
+        if let Ok(reason) = fs::read_to_string(layout.failure()) {
             return Err(PrivateServerError::NotStarted(reason.trim().to_owned()));
         }
         std::thread::sleep(Duration::from_millis(10));

@@ -21,7 +21,7 @@ const FINDINGS_SHOWN: usize = 20;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PageQuery {
+pub(super) struct PageQuery {
     currency: Option<String>,
 }
 
@@ -84,7 +84,10 @@ struct FindingLine {
 struct NothingLoadedPage;
 
 /// The newest month, or how to load one.
-pub async fn newest(State(state): State<AppState>, Extension(actor): Extension<Actor>) -> Result<Response, PageError> {
+pub(super) async fn newest(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Response, PageError> {
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
     Ok(match list_periods(&mut connection).await?.first() {
@@ -93,7 +96,7 @@ pub async fn newest(State(state): State<AppState>, Extension(actor): Extension<A
     })
 }
 
-pub async fn month(
+pub(super) async fn month(
     State(state): State<AppState>,
     Extension(actor): Extension<Actor>,
     Path(period): Path<String>,

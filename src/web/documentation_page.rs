@@ -36,7 +36,7 @@ struct Field {
     description: String,
 }
 
-pub async fn documentation() -> Response {
+pub(super) async fn documentation() -> Response {
     let document = serde_json::to_value(api::document()).unwrap_or_default();
     render(&DocumentationPage {
         description: text(&document["info"]["description"]),

@@ -14,7 +14,7 @@ struct ErrorPage {
 }
 
 /// An API error as a page.
-pub struct PageError(ApiError);
+pub(super) struct PageError(ApiError);
 
 impl<E: Into<ApiError>> From<E> for PageError {
     fn from(error: E) -> Self {
@@ -38,7 +38,7 @@ impl IntoResponse for PageError {
 }
 
 /// A template as a response.
-pub fn render(page: &impl Template) -> Response {
+pub(super) fn render(page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => Html(html).into_response(),
         Err(error) => {
@@ -48,7 +48,7 @@ pub fn render(page: &impl Template) -> Response {
     }
 }
 
-pub async fn not_found(uri: axum::http::Uri) -> Response {
+pub(super) async fn not_found(uri: axum::http::Uri) -> Response {
     let error = ApiError::NotFound(format!("there is nothing at {}", uri.path()));
     if uri.path().starts_with("/api/") {
         error.into_response()

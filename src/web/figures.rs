@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use crate::api::view::MoneyView;
 
 /// `¥1,234,567` or `$1,234.57`; a page shows cents, the API every digit.
-pub fn money(money: &MoneyView) -> String {
+pub(super) fn money(money: &MoneyView) -> String {
     let Ok(amount) = money.amount.parse::<Decimal>() else {
         return money.amount.clone();
     };
@@ -31,7 +31,7 @@ pub fn money(money: &MoneyView) -> String {
     }
 }
 
-pub fn grouped(plain: &str) -> String {
+pub(super) fn grouped(plain: &str) -> String {
     let (whole, fraction) = plain
         .split_once('.')
         .map_or((plain, ""), |(whole, fraction)| (whole, fraction));
@@ -50,7 +50,7 @@ pub fn grouped(plain: &str) -> String {
 }
 
 /// Tokens in millions: `1,234.5 M`.
-pub fn millions(tokens: &str) -> String {
+pub(super) fn millions(tokens: &str) -> String {
     let Ok(tokens) = tokens.parse::<Decimal>() else {
         return tokens.to_owned();
     };
@@ -65,7 +65,7 @@ pub fn millions(tokens: &str) -> String {
     }
 }
 
-pub fn percent(share: Option<&str>) -> String {
+pub(super) fn percent(share: Option<&str>) -> String {
     let share = share.and_then(|text| text.parse::<Decimal>().ok());
     share
         .map(|share| format!("{:.1} %", share * Decimal::ONE_HUNDRED))
@@ -73,7 +73,7 @@ pub fn percent(share: Option<&str>) -> String {
 }
 
 /// Length of a bar, 0 to 100, for a share of the largest row.
-pub fn bar(amount: &str, largest: &str) -> u8 {
+pub(super) fn bar(amount: &str, largest: &str) -> u8 {
     let (Ok(amount), Ok(largest)) = (amount.parse::<Decimal>(), largest.parse::<Decimal>()) else {
         return 0;
     };
@@ -104,6 +104,10 @@ mod tests {
         assert_eq!(millions("1234567890"), "1,234.6 M");
         assert_eq!(millions("99999"), "< 0.1 M");
         assert_eq!(percent(Some("0.1234")), "12.3 %");
+        assert_eq!(
+            (percent(Some("-0.0002")), percent(Some("-0.05"))),
+            ("0.0 %".to_owned(), "−5.0 %".to_owned())
+        );
         assert_eq!(
             (bar("5", "10"), bar("0.0001", "10"), bar("-1", "10"), bar("10", "10")),
             (50, 1, 0, 100)

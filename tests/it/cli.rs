@@ -1,5 +1,6 @@
 //! The program as its user runs it.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -77,6 +78,19 @@ fn exit_codes_and_messages_tell_what_to_do() {
     check(&["migrate", "--check"], 0, "the schema is that of this version");
 }
 
+/// The server ends with its last user.
+fn wait_until_stopped(data: &Path) {
+    let pid_file = data.join("postgres/postmaster.pid");
+    let started = Instant::now();
+    while pid_file.exists() {
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "PostgreSQL outlived its last user"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn commands_share_a_server_and_a_second_serve_is_refused() {
     let data = scratch("share");
@@ -105,14 +119,7 @@ fn commands_share_a_server_and_a_second_serve_is_refused() {
     // The program is killed; the database ends with it, cleanly, and the next command finds everything.
     serve.kill().unwrap();
     serve.wait().unwrap();
-    let started = Instant::now();
-    while data.join("postgres/postmaster.pid").exists() && started.elapsed() < Duration::from_secs(10) {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert!(
-        !data.join("postgres/postmaster.pid").exists(),
-        "PostgreSQL outlived its last user"
-    );
+    wait_until_stopped(&data);
     let costs = anbun(&data, &["costs", "--by", "charge-type", "--format", "csv"]);
     assert_eq!(
         stdout(&costs),
@@ -160,13 +167,15 @@ fn a_killed_guard_takes_postgresql_with_it_and_the_next_start_recovers() {
     assert!(!pid_file.exists(), "PostgreSQL outlived its guard");
     serve.kill().unwrap();
     serve.wait().unwrap();
-    assert!(stdout(&anbun(&data, &["costs", "--format", "csv"])).contains("0.275"));
+    let costs = anbun(&data, &["costs", "--format", "csv"]);
+    assert!(stdout(&costs).contains("0.275"), "{}", stderr(&costs));
 }
 
 #[test]
 fn a_newer_schema_and_another_major_version_are_refused_in_a_sentence() {
     let data = scratch("newer");
     assert!(anbun(&data, &["migrate"]).status.success());
+    wait_until_stopped(&data);
     let version = std::fs::read_to_string(data.join("postgres/PG_VERSION")).unwrap();
     std::fs::write(data.join("postgres/PG_VERSION"), "9\n").unwrap();
     let other = anbun(&data, &["migrate"]);

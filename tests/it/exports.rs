@@ -13,8 +13,11 @@ use rust_decimal::Decimal;
 use crate::support::{damage, database, import_directory, load, make_cur, refusal, scratch, write_export};
 use anbun::store::database::Database;
 
+/// The value of a text column in a line.
+type TextOf = fn(&SmallExport, usize) -> Option<String>;
+
 /// A small export of one month written by hand: each line is day, charge type, product code, currency, cost.
-pub struct SmallExport {
+pub(crate) struct SmallExport {
     pub folder: PathBuf,
     pub period: &'static str,
     pub payer: &'static str,
@@ -23,7 +26,7 @@ pub struct SmallExport {
 }
 
 impl SmallExport {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let lines = (1..=31).map(|day| (day, "Usage", "AmazonEC2", "USD", 1.0)).chain([
             (3, "Usage", "AmazonBedrock", "USD", 0.25),
             (4, "Tax", "AmazonBedrock", "USD", 0.025),
@@ -37,20 +40,20 @@ impl SmallExport {
         }
     }
 
-    pub fn data_file(&self) -> PathBuf {
+    pub(crate) fn data_file(&self) -> PathBuf {
         self.folder.join(format!(
             "data/BILLING_PERIOD={}/small-00001.snappy.parquet",
             self.period
         ))
     }
 
-    pub fn manifest_file(&self) -> PathBuf {
+    pub(crate) fn manifest_file(&self) -> PathBuf {
         self.folder
             .join(format!("metadata/BILLING_PERIOD={}/small-Manifest.json", self.period))
     }
 
-    pub fn write(&self) -> &Path {
-        let texts: [(&str, fn(&Self, usize) -> Option<String>); 10] = [
+    pub(crate) fn write(&self) -> &Path {
+        let texts: [(&str, TextOf); 10] = [
             ("bill_payer_account_id", |e, _| Some(e.payer.to_owned())),
             ("bill_invoicing_entity", |_, _| Some("Seller".to_owned())),
             ("line_item_usage_account_id", |_, _| Some("111122223333".to_owned())),
@@ -127,7 +130,7 @@ impl SmallExport {
         &self.folder
     }
 
-    pub fn write_manifest(&self, data_file: &str) {
+    pub(crate) fn write_manifest(&self, data_file: &str) {
         fs::write(
             self.manifest_file(),
             serde_json::json!({"dataFiles": [data_file], "columns": []}).to_string(),

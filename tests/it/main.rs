@@ -1,5 +1,7 @@
 //! The integration tests: one binary, real PostgreSQL, real HTTP, the real program.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod api;
 mod cli;
 mod dashboards;

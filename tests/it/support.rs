@@ -15,10 +15,10 @@ use anbun::store::database::Database;
 use anbun::store::directory::{DirectoryChanges, get_directory, replace_directory};
 use anbun::store::private_server::{self, Durability};
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_anbun");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_anbun");
 
 /// A folder below the system's temporary one that every user can pass: the server never runs as root.
-pub fn scratch(name: &str) -> PathBuf {
+pub(crate) fn scratch(name: &str) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let folder = std::env::temp_dir().join(format!(
         "anbun-it-{}-{}-{name}",
@@ -40,7 +40,7 @@ fn cluster() -> &'static Path {
 }
 
 /// A migrated database of its own.
-pub async fn database() -> Database {
+pub(crate) async fn database() -> Database {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let lease = tokio::task::spawn_blocking(|| private_server::lease(cluster(), Path::new(PROGRAM), Durability::None))
@@ -65,11 +65,11 @@ async fn drop_database(lease: &private_server::ServerLease, name: &str) {
     .unwrap();
 }
 
-pub fn settings() -> AttributionSettings {
+pub(crate) fn settings() -> AttributionSettings {
     anbun::config::Config::default().attribution.settings().unwrap()
 }
 
-pub async fn import_directory(database: &Database, folder: &Path) {
+pub(crate) async fn import_directory(database: &Database, folder: &Path) {
     let files: Vec<_> = ["departments", "people", "principals", "projects"]
         .iter()
         .map(|name| read_directory_file(&folder.join(format!("{name}.csv"))).unwrap_or_else(|e| panic!("{e}")))
@@ -83,7 +83,10 @@ pub async fn import_directory(database: &Database, folder: &Path) {
         .unwrap();
 }
 
-pub async fn try_load(database: &Database, export: &Path) -> anyhow::Result<Vec<(BillingPeriod, PeriodOutcome)>> {
+pub(crate) async fn try_load(
+    database: &Database,
+    export: &Path,
+) -> anyhow::Result<Vec<(BillingPeriod, PeriodOutcome)>> {
     let job = LoadExport {
         name: None,
         folder: export.to_path_buf(),
@@ -95,7 +98,7 @@ pub async fn try_load(database: &Database, export: &Path) -> anyhow::Result<Vec<
 }
 
 /// Loads an export; every period must be taken.
-pub async fn load(database: &Database, export: &Path) -> Vec<(BillingPeriod, PeriodOutcome)> {
+pub(crate) async fn load(database: &Database, export: &Path) -> Vec<(BillingPeriod, PeriodOutcome)> {
     let outcomes = try_load(database, export).await.unwrap_or_else(|e| panic!("{e:#}"));
     for (period, outcome) in &outcomes {
         if let PeriodOutcome::Refused(error) = outcome {
@@ -106,7 +109,7 @@ pub async fn load(database: &Database, export: &Path) -> Vec<(BillingPeriod, Per
 }
 
 /// Why the only period of an export was refused.
-pub async fn refusal(database: &Database, export: &Path) -> String {
+pub(crate) async fn refusal(database: &Database, export: &Path) -> String {
     match try_load(database, export).await {
         Err(error) => format!("{error:#}"),
         Ok(outcomes) => match outcomes.into_iter().next() {
@@ -117,7 +120,7 @@ pub async fn refusal(database: &Database, export: &Path) -> String {
 }
 
 /// Runs the program with a data folder.
-pub fn anbun(data_folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn anbun(data_folder: &Path, arguments: &[&str]) -> Output {
     Command::new(PROGRAM)
         .arg("--data-dir")
         .arg(data_folder)
@@ -128,16 +131,16 @@ pub fn anbun(data_folder: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// make_cur.py and a Python that can run it; both are there in CI, and a run elsewhere says what it leaves out.
-pub fn make_cur() -> Option<(PathBuf, PathBuf)> {
+pub(crate) fn make_cur() -> Option<(PathBuf, PathBuf)> {
     let tools = std::env::var_os("ANBUN_TEST_TOOLS")
         .map(PathBuf::from)
         .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools"));
@@ -162,7 +165,7 @@ pub fn make_cur() -> Option<(PathBuf, PathBuf)> {
 }
 
 /// Writes an export with make_cur.py.
-pub fn write_export(tools: &(PathBuf, PathBuf), name: &str, arguments: &[&str]) -> PathBuf {
+pub(crate) fn write_export(tools: &(PathBuf, PathBuf), name: &str, arguments: &[&str]) -> PathBuf {
     let folder = scratch(name).join("export");
     let run = Command::new(&tools.1)
         .arg(tools.0.join("make_cur.py"))
@@ -176,7 +179,7 @@ pub fn write_export(tools: &(PathBuf, PathBuf), name: &str, arguments: &[&str]) 
 }
 
 /// A damaged copy of an export by damage_cur.py.
-pub fn damage(tools: &(PathBuf, PathBuf), export: &Path, damage: &str) -> PathBuf {
+pub(crate) fn damage(tools: &(PathBuf, PathBuf), export: &Path, damage: &str) -> PathBuf {
     let copy = scratch(damage).join("copy");
     let run = Command::new(&tools.1)
         .arg(tools.0.join("damage_cur.py"))

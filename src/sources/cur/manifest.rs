@@ -37,9 +37,12 @@ struct ManifestFile {
     report_keys: Option<serde::de::IgnoredAny>,
 }
 
+/// A billing period of an export with its manifest, or why that cannot be used.
+pub type FoundManifest = (BillingPeriod, Result<Manifest, SourceError>);
+
 /// The latest manifest of each billing period of an export, in order of periods.  A period whose manifest cannot be used
 /// is an error of its own and leaves the others usable.
-pub fn find_manifests(export: &Path) -> Result<Vec<(BillingPeriod, Result<Manifest, SourceError>)>, SourceError> {
+pub fn find_manifests(export: &Path) -> Result<Vec<FoundManifest>, SourceError> {
     let metadata = export.join("metadata");
     let refuse = |path: &Path, what: String| SourceError::Manifest {
         path: path.to_path_buf(),
@@ -215,7 +218,7 @@ fn locate(export: &Path, name: &str, period: BillingPeriod) -> Result<PathBuf, S
             [Component::Normal(_)]
         )
     };
-    if !parts.iter().all(|part| plain(&part)) || name.contains('\\') {
+    if !parts.iter().all(plain) || name.contains('\\') {
         return Err(outside());
     }
     let at = parts

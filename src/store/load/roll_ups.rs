@@ -63,6 +63,18 @@ const PERSON_MODEL_COLUMNS: [&str; 22] = [
     "net_cost",
 ];
 
+pub(super) async fn delete_roll_ups(
+    connection: &mut PgConnection,
+    source_id: i32,
+    period: BillingPeriod,
+) -> StoreResult<()> {
+    let first_day = period.first_day();
+    sqlx::query_file!("queries/deliveries/delete_roll_ups.sql", source_id, first_day)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn write_roll_ups(
     connection: &mut PgConnection,
     source_id: i32,

@@ -11,7 +11,21 @@ use crate::domain::booked::Booked;
 use crate::domain::delivery::Totals;
 use crate::domain::finding::Finding;
 use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
 use crate::store::{StoreError, StoreResult};
+
+/// Marks the loaded delivery of a month as superseded; its totals stay.
+pub(super) async fn supersede_snapshot(
+    connection: &mut PgConnection,
+    source_id: i32,
+    period: BillingPeriod,
+) -> StoreResult<()> {
+    let first_day = period.first_day();
+    sqlx::query_file!("queries/deliveries/supersede_snapshot.sql", source_id, first_day)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
 
 pub(super) async fn insert_snapshot(
     connection: &mut PgConnection,
@@ -21,13 +35,7 @@ pub(super) async fn insert_snapshot(
 ) -> StoreResult<i32> {
     let delivery = &booked.delivery;
     let source_id = provenance.source_id;
-    sqlx::query_file!(
-        "queries/deliveries/supersede_snapshot.sql",
-        source_id,
-        delivery.period.first_day()
-    )
-    .execute(&mut *connection)
-    .await?;
+    supersede_snapshot(connection, source_id, delivery.period).await?;
     let days = delivery.days();
     let snapshot_id = sqlx::query_file_scalar!(
         "queries/deliveries/insert_snapshot.sql",

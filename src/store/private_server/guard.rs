@@ -6,65 +6,88 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::server_user::ServerUser;
 use super::{Layout, PrivateServerError, accepts_connections};
+
+/// A server that is still stopping holds the cluster for a moment; this long a new one tries again.
+const TAKEOVER_SECONDS_MAX: u64 = 30;
 
 /// Runs until no program uses the server of `data_folder`.  `durability` is `full` or `none`.
 pub fn run_guard(data_folder: &Path, binaries: &Path, durability: &str) -> Result<(), PrivateServerError> {
     let layout = Layout::of(data_folder)?;
     let guarding = layout.lock_file("guard.lock")?;
     guarding.lock()?;
-    let _ = fs::remove_file(layout.root.join("guard.failed"));
     let user = ServerUser::find()?;
-    let child = if accepts_connections(&layout) {
-        None
-    } else {
-        Some(spawn(&layout, binaries, durability, user)?)
-    };
-    let server = Server {
-        child,
+    let mut server = Server {
+        child: None,
         layout: &layout,
         binaries,
+        durability,
         user,
     };
-    server.end_with_last_user()
+    let started = Instant::now();
+    let users = layout.lock_file("users.lock")?;
+    while users.try_lock().is_err() {
+        if server.is_running()? || accepts_connections(&layout) {
+            std::thread::sleep(Duration::from_millis(50));
+        } else if server.child.is_none() {
+            server.child = Some(spawn(&layout, binaries, durability, user)?);
+        } else if server.was_in_the_way()? && started.elapsed() < Duration::from_secs(TAKEOVER_SECONDS_MAX) {
+            server.child = None;
+            std::thread::sleep(Duration::from_millis(100));
+        } else {
+            fs::write(layout.failure(), server.last_words()?)?;
+            return Ok(());
+        }
+    }
+    server.stop()
 }
 
+/// The server, as a child or adopted from a crash.
 struct Server<'l> {
     child: Option<Child>,
     layout: &'l Layout,
     binaries: &'l Path,
+    durability: &'l str,
     user: ServerUser,
 }
 
 impl Server<'_> {
-    fn end_with_last_user(mut self) -> Result<(), PrivateServerError> {
-        let users = self.layout.lock_file("users.lock")?;
-        loop {
-            if let Some(child) = &mut self.child
-                && let Some(status) = child.try_wait()?
-            {
-                let log = fs::read_to_string(self.layout.root.join("postgres.log")).unwrap_or_default();
-                let last = log
-                    .lines()
-                    .rev()
-                    .find(|line| line.contains("FATAL") || line.contains("PANIC"))
-                    .unwrap_or("");
-                fs::write(
-                    self.layout.root.join("guard.failed"),
-                    format!("it ended with {status}: {last}"),
-                )?;
-                return Ok(());
-            }
-            if users.try_lock().is_ok() {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
+    fn is_running(&mut self) -> Result<bool, PrivateServerError> {
+        Ok(match &mut self.child {
+            Some(child) => child.try_wait()?.is_none(),
+            None => false,
+        })
+    }
+
+    fn last_words(&self) -> Result<String, PrivateServerError> {
+        let log = fs::read_to_string(self.layout.root.join("postgres.log"))?;
+        let last = log
+            .lines()
+            .rev()
+            .find(|line| line.contains("FATAL") || line.contains("PANIC"));
+        Ok(last
+            .or_else(|| log.lines().last())
+            .unwrap_or("it said nothing")
+            .to_owned())
+    }
+
+    fn was_in_the_way(&self) -> Result<bool, PrivateServerError> {
+        let words = self.last_words()?;
+        Ok(words.contains("already exists") || words.contains("is another postmaster"))
+    }
+
+    fn stop(mut self) -> Result<(), PrivateServerError> {
         let mut stop = Command::new(self.binaries.join(format!("pg_ctl{}", std::env::consts::EXE_SUFFIX)));
-        stop.args(["stop", "--mode=fast", "--silent", "-D"])
-            .arg(&self.layout.cluster);
+        // What will not be used again, a test's cluster above all, need not be flushed.
+        let mode = if self.durability == "full" {
+            "--mode=fast"
+        } else {
+            "--mode=immediate"
+        };
+        stop.args(["stop", mode, "--silent", "-D"]).arg(&self.layout.cluster);
         stop.current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

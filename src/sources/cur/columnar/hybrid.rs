@@ -110,7 +110,7 @@ mod tests {
             run.push((header & 0x7f) as u8 | 0x80);
             header >>= 7;
         }
-        run.push(header as u8);
+        run.push((header & 0x7f) as u8);
         run.extend(bytes);
         run
     }

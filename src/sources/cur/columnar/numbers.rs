@@ -81,7 +81,7 @@ impl DayColumn {
             return Err(wrong());
         }
         let unit = match descriptor.logical_type_ref() {
-            Some(LogicalType::Timestamp(timestamp)) => Some(timestamp.unit.clone()),
+            Some(LogicalType::Timestamp(timestamp)) => Some(timestamp.unit),
             _ => None,
         };
         match descriptor.physical_type() {
