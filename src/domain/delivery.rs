@@ -119,6 +119,17 @@ impl Measures {
     }
 }
 
+impl Measures {
+    /// The sums that lines of every kind have.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            cost: self.cost,
+            net_cost: self.net_cost,
+            lines: self.lines,
+        }
+    }
+}
+
 /// What a line that is not Bedrock is summed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LeftOutKey {

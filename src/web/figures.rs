@@ -66,10 +66,16 @@ pub(super) fn millions(tokens: &str) -> String {
 }
 
 pub(super) fn percent(share: Option<&str>) -> String {
-    let share = share.and_then(|text| text.parse::<Decimal>().ok());
-    share
-        .map(|share| format!("{:.1} %", share * Decimal::ONE_HUNDRED))
-        .unwrap_or_default()
+    let Some(share) = share.and_then(|text| text.parse::<Decimal>().ok()) else {
+        return String::new();
+    };
+    let percent = (share * Decimal::ONE_HUNDRED).round_dp(1);
+    let sign = if percent.is_sign_negative() && !percent.is_zero() {
+        "−"
+    } else {
+        ""
+    };
+    format!("{sign}{:.1} %", percent.abs())
 }
 
 /// Length of a bar, 0 to 100, for a share of the largest row.

@@ -143,39 +143,19 @@ impl Accumulator {
     }
 
     pub(super) fn finish(mut self, period: BillingPeriod) -> Delivery {
-        let mut charges: HashMap<ChargeKey, Measures> = HashMap::with_capacity(self.charges.len());
-        for (key, measures) in std::mem::take(&mut self.charges) {
-            let edition = self.edition(key.product_code).unwrap_or(false);
-            let edition_bit = if edition {
-                SelectionRule::BedrockEdition as u8
+        let mut charges = Vec::with_capacity(self.charges.len());
+        for (mut key, measures) in std::mem::take(&mut self.charges) {
+            // No key has this bit yet, and all keys of a product code get it or none: so no two become one.
+            if self.edition(key.product_code) == Some(true) {
+                key.caught_by = CaughtBy(key.caught_by.0 | SelectionRule::BedrockEdition as u8);
+            }
+            if key.caught_by.nothing() {
+                self.add_left_out(left_out_key(&key), &measures.totals());
             } else {
-                0
-            };
-            let caught_by = CaughtBy(key.caught_by.0 | edition_bit);
-            if caught_by.nothing() {
-                let left_out = LeftOutKey {
-                    usage_date: key.usage_date,
-                    payer: key.payer,
-                    account: key.account,
-                    seller: key.seller,
-                    invoice: key.invoice,
-                    charge_type: key.charge_type,
-                    currency: key.currency,
-                };
-                let totals = Totals {
-                    cost: measures.cost,
-                    net_cost: measures.net_cost,
-                    lines: measures.lines,
-                };
-                self.add_left_out(left_out, &totals);
-            } else {
-                charges
-                    .entry(ChargeKey { caught_by, ..key })
-                    .or_default()
-                    .add(&measures);
+                charges.push((key, measures));
             }
         }
-        let kept: i64 = charges.values().map(|m| m.lines).sum();
+        let kept: i64 = charges.iter().map(|(_, m)| m.lines).sum();
         let left_out: i64 = self.left_out.values().map(|t| t.lines).sum();
         assert_eq!(
             kept + left_out,
@@ -187,10 +167,22 @@ impl Accumulator {
             texts: self.texts,
             products: self.products.values,
             tag_sets: self.tag_sets.values,
-            charges: charges.into_iter().collect(),
+            charges,
             left_out: self.left_out.into_iter().collect(),
             lines_read: self.lines_read,
             findings: Vec::new(),
         }
+    }
+}
+
+fn left_out_key(key: &ChargeKey) -> LeftOutKey {
+    LeftOutKey {
+        usage_date: key.usage_date,
+        payer: key.payer,
+        account: key.account,
+        seller: key.seller,
+        invoice: key.invoice,
+        charge_type: key.charge_type,
+        currency: key.currency,
     }
 }

@@ -119,11 +119,7 @@ fn findings(delivery: &Delivery, has_principal_column: bool) -> Vec<Finding> {
     let mut unknown_types: BTreeMap<(&str, &str), Totals> = BTreeMap::new();
     let (mut usage_lines, mut usage_with_principal) = (0, 0);
     for (key, measures) in &delivery.charges {
-        let totals = Totals {
-            cost: measures.cost,
-            net_cost: measures.net_cost,
-            lines: measures.lines,
-        };
+        let totals = measures.totals();
         let (charge_type, currency) = (texts.or_empty(key.charge_type), texts.or_empty(key.currency));
         if let Some(rule) = key.caught_by.only() {
             only_one

@@ -89,11 +89,7 @@ async fn insert_totals(connection: &mut PgConnection, snapshot_id: i32, booked: 
     let text = |id| delivery.texts.or_empty(id).to_owned();
     let mut totals: BTreeMap<(bool, String, String), Totals> = BTreeMap::new();
     for (key, m) in &delivery.charges {
-        let sums = Totals {
-            cost: m.cost,
-            net_cost: m.net_cost,
-            lines: m.lines,
-        };
+        let sums = m.totals();
         totals
             .entry((true, text(key.charge_type), text(key.currency)))
             .or_default()
