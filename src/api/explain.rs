@@ -205,6 +205,10 @@ pub struct ExplainUsageTypeQuery {
     params(ExplainUsageTypeQuery),
     responses((status = 200, body = UsageTypeView), (status = 401, body = Problem, content_type = "application/problem+json"))
 )]
-pub async fn explain_usage_type(Query(query): Query<ExplainUsageTypeQuery>) -> Json<UsageTypeView> {
-    Json(UsageTypeView::read(&query.usage_type))
+pub async fn explain_usage_type(
+    Extension(actor): Extension<Actor>,
+    Query(query): Query<ExplainUsageTypeQuery>,
+) -> Result<Json<UsageTypeView>, ApiError> {
+    authorize(&actor, Action::ReadChargeback)?;
+    Ok(Json(UsageTypeView::read(&query.usage_type)))
 }

@@ -227,3 +227,96 @@ async fn a_later_directory_does_not_rewrite_the_past() {
         .unwrap();
     assert!(deliveries[0].directory_is_older);
 }
+
+/// A disk of its own that is small; only root can make one.
+#[cfg(target_os = "linux")]
+struct SmallDisk(std::path::PathBuf);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = scratch("small-disk");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=150m", "tmpfs"])
+            .arg(&folder)
+            .output();
+        if !mounted.is_ok_and(|output| output.status.success()) {
+            eprintln!("LEFT OUT: a full disk needs a disk that can be mounted");
+            return None;
+        }
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Some(Self(folder))
+    }
+
+    /// Fills the disk but for about a megabyte.
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.join("filler")).unwrap();
+        let block = vec![0_u8; 64 * 1024];
+        let mut written = 0_u64;
+        while std::io::Write::write_all(&mut file, &block).is_ok() {
+            written += 64 * 1024;
+        }
+        file.set_len(written.saturating_sub(1024 * 1024)).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_refuses_the_load_and_leaves_the_old_month() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let data = disk.0.join("data");
+    let sample = scratch("disk-sample");
+    let size = anbun::sample::SampleSize {
+        first: "2026-09".parse().unwrap(),
+        months: 1,
+        people: 60,
+        seed: 1,
+    };
+    anbun::sample::write_sample(&sample, size, &|_| {}).unwrap();
+    let old = SmallExport {
+        payer: "999900007777",
+        ..SmallExport::new("disk-export")
+    };
+    assert!(
+        anbun(&data, &["ingest", "cur", old.write().to_str().unwrap()])
+            .status
+            .success()
+    );
+    let mut serve = Command::new(support::PROGRAM)
+        .arg("--data-dir")
+        .arg(&data)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(anbun(&data, &["migrate"]).status.success());
+    disk.fill();
+    let new = sample.join("export");
+    let refused = anbun(&data, &["ingest", "cur", new.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1), "{}", stdout(&refused));
+    let message = stderr(&refused);
+    assert!(
+        message.contains("disk of the database is full") || message.contains("No space left"),
+        "{message}"
+    );
+    std::fs::remove_file(disk.0.join("filler")).unwrap();
+    let after = anbun(&data, &["costs", "--from", "2026-10-01", "--format", "json"]);
+    assert!(
+        stdout(&after).contains("\"amount\": \"0.275\""),
+        "{}{}",
+        stdout(&after),
+        stderr(&after)
+    );
+    let loaded = anbun(&data, &["ingest", "cur", new.to_str().unwrap()]);
+    assert!(loaded.status.success(), "{}", stderr(&loaded));
+    serve.kill().unwrap();
+    serve.wait().unwrap();
+}

@@ -214,7 +214,27 @@ async fn check(name: &str, arguments: &[&str]) {
     load(&database, &export).await;
     compare(&database, &export).await;
     check_roll_ups(&database).await;
+    check_findings(&database).await;
     let _ = std::fs::remove_dir_all(export.parent().unwrap());
+}
+
+/// The odd lines that every export has are each named, with money on them.
+async fn check_findings(database: &Database) {
+    let found: Vec<(String, String)> = sqlx::query_as("select code, subject from findings where amount is not null")
+        .fetch_all(&database.pool)
+        .await
+        .unwrap();
+    for (code, subject) in [
+        ("unknown_usage_type", "APN1-Claude7Quill-thinking-glyphs"),
+        ("unknown_unit", "10K tokens"),
+        ("unknown_charge_type", "CommitmentTrueUp"),
+        ("caught_by_one_rule", "z2w7nameless0product01kq4"),
+    ] {
+        assert!(
+            found.contains(&(code.to_owned(), subject.to_owned())),
+            "{code} {subject}"
+        );
+    }
 }
 
 /// What pages read equals what is stored.

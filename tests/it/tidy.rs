@@ -143,3 +143,11 @@ fn money_is_never_a_float() {
         );
     }
 }
+
+#[test]
+fn tls_is_rustls_everywhere() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    for name in ["openssl", "openssl-sys", "native-tls"] {
+        assert!(!lock.contains(&format!("name = \"{name}\"")), "{name} is in the tree");
+    }
+}
