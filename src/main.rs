@@ -4,10 +4,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Reading an export makes and drops buffers of megabytes on several threads; the system's allocator keeps them.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // Two providers are in the tree of dependencies; whichever comes first would otherwise depend on who connects first.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
