@@ -8,14 +8,14 @@ use hashbrown::HashMap;
 use super::accumulate::Accumulator;
 use super::columnar::{ColumnError, DoubleColumn, MapColumn, RowGroup, TextColumn};
 use super::columns::{
-    ACCOUNT, BILL_TYPE, BILLING_ENTITY, CHARGE_TYPE, CURRENCY, DESCRIPTION, INVOICE, LIST_COST, PAYER, PRINCIPAL,
-    QUANTITY, REGION, RESOURCE, SELLER, TAGS, TAX_TYPE, UNIT, USAGE_START, USAGE_TYPE,
+    BILL_TYPE, BILLING_ENTITY, DESCRIPTION, LIST_COST, PRINCIPAL, QUANTITY, REGION, RESOURCE, TAGS, TAX_TYPE, UNIT,
+    USAGE_START, USAGE_TYPE,
 };
 use crate::domain::attribution::{EvidenceTags, is_evidence_tag};
 use crate::domain::charge::{CaughtBy, ChargeClass};
 use crate::domain::delivery::{ChargeKey, Index, Measures, TextId};
 use crate::domain::money::{Amount, LINE_LIMIT};
-use ledger::Ledger;
+use ledger::{KeptLedger, Ledger};
 use selection::Selection;
 
 /// A failure with the column that it is about.
@@ -40,6 +40,7 @@ pub(super) fn read(group: &RowGroup<'_>, sums: &mut Accumulator) -> Result<()> {
     let selection = Selection::decide(group, rows, sums)?;
     let ledger = Ledger::read(group, rows)?;
     ledger.add_left_out(&selection.kept, sums)?;
+    let ledger = ledger.keep(&selection.kept, sums)?;
     add_kept(group, &selection, &ledger, sums)?;
     sums.lines_read += i64::try_from(rows).unwrap_or(i64::MAX);
     Ok(())
@@ -107,28 +108,16 @@ fn money(value: f64, column: &'static str, row: usize) -> Result<Amount> {
 }
 
 /// Reads the wide columns for the kept rows and adds them as charges.
-fn add_kept(group: &RowGroup<'_>, selection: &Selection, ledger: &Ledger, sums: &mut Accumulator) -> Result<()> {
-    let (kept, rows) = (&selection.kept, ledger.days.codes.len());
+fn add_kept(group: &RowGroup<'_>, selection: &Selection, ledger: &KeptLedger, sums: &mut Accumulator) -> Result<()> {
+    let kept = &selection.kept;
     if kept.is_empty() {
         return Ok(());
     }
-    let gather = |column: &TextColumn, name, sums: &mut Accumulator| -> Result<Vec<TextId>> {
-        let mut ids = Interner::new(column, name);
-        kept.iter()
-            .map(|row| ids.id(column.codes[*row as usize], sums))
-            .collect()
-    };
     let read = |name, sums: &mut Accumulator| -> Result<Vec<TextId>> {
         let column = kept_column(group, name, kept)?;
         let mut ids = Interner::new(&column, name);
         column.codes.iter().map(|code| ids.id(*code, sums)).collect()
     };
-    let payers = gather(&ledger.payers, PAYER, sums)?;
-    let accounts = gather(&ledger.accounts, ACCOUNT, sums)?;
-    let sellers = gather(&ledger.sellers, SELLER, sums)?;
-    let invoices = gather(&ledger.invoices, INVOICE, sums)?;
-    let charge_types = gather(&ledger.charge_types, CHARGE_TYPE, sums)?;
-    let currencies = gather(&ledger.currencies, CURRENCY, sums)?;
     let principals = read(PRINCIPAL, sums)?;
     let usage_types = read(USAGE_TYPE, sums)?;
     let regions = read(REGION, sums)?;
@@ -137,7 +126,8 @@ fn add_kept(group: &RowGroup<'_>, selection: &Selection, ledger: &Ledger, sums: 
     let tax_types = read(TAX_TYPE, sums)?;
     let billing_entities = read(BILLING_ENTITY, sums)?;
     let resources = profiles(&kept_column(group, RESOURCE, kept)?, sums)?;
-    let is_credit: Vec<bool> = charge_types
+    let is_credit: Vec<bool> = ledger
+        .charge_types
         .iter()
         .map(|id| {
             matches!(
@@ -152,26 +142,26 @@ fn add_kept(group: &RowGroup<'_>, selection: &Selection, ledger: &Ledger, sums: 
         vec![TextId::NULL; kept.len()]
     };
     let tag_sets = read_tag_sets(group, kept, sums)?;
-    let quantities = double_column(group, QUANTITY, rows)?;
-    let list_costs = double_column(group, LIST_COST, rows)?;
+    let rows = group.rows().map_err(in_column(QUANTITY))?;
+    let quantities = double_column(group, QUANTITY, rows)?.keep(kept);
+    let list_costs = double_column(group, LIST_COST, rows)?.keep(kept);
     for (nth, &row) in kept.iter().enumerate() {
         let row = row as usize;
-        let cost = ledger.cost(row)?;
-        let net_cost = ledger.net_cost(row)?;
+        let (cost, net_cost) = (ledger.costs[nth], ledger.net_costs[nth]);
         let list_cost = list_costs
-            .get(row)
+            .get(nth)
             .map(|value| money(value, LIST_COST, row))
             .transpose()?;
-        let quantity = quantities.get(row).unwrap_or(0.0);
+        let quantity = quantities.get(nth).unwrap_or(0.0);
         let quantity = Amount::from_double(quantity).ok_or_else(|| RowGroupError::Value {
             column: QUANTITY,
             row,
             what: format!("{quantity} is no quantity"),
         })?;
         let key = ChargeKey {
-            usage_date: ledger.day(row),
-            payer: payers[nth],
-            account: accounts[nth],
+            usage_date: ledger.usage_dates[nth],
+            payer: ledger.payers[nth],
+            account: ledger.accounts[nth],
             principal: principals[nth],
             tag_set: tag_sets[nth],
             product_code: selection.codes[nth],
@@ -182,13 +172,13 @@ fn add_kept(group: &RowGroup<'_>, selection: &Selection, ledger: &Ledger, sums: 
             region: regions[nth],
             resource: resources[nth],
             unit: units[nth],
-            charge_type: charge_types[nth],
+            charge_type: ledger.charge_types[nth],
             bill_type: bill_types[nth],
             tax_type: tax_types[nth],
             billing_entity: billing_entities[nth],
-            seller: sellers[nth],
-            invoice: invoices[nth],
-            currency: currencies[nth],
+            seller: ledger.sellers[nth],
+            invoice: ledger.invoices[nth],
+            currency: ledger.currencies[nth],
             description: if is_credit[nth] {
                 descriptions[nth]
             } else {

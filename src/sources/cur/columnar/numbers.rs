@@ -44,6 +44,17 @@ impl DoubleColumn {
         }
     }
 
+    /// Only some rows, in their order; the memory of the others is given back.
+    pub(crate) fn keep(self, rows: &[u32]) -> Self {
+        let of = |row: &u32| *row as usize;
+        Self {
+            values: rows.iter().map(|row| self.values[of(row)]).collect(),
+            present: self
+                .present
+                .map(|present| rows.iter().map(|row| present[of(row)]).collect()),
+        }
+    }
+
     pub(crate) fn get(&self, row: usize) -> Option<f64> {
         match &self.present {
             Some(present) if !present[row] => None,

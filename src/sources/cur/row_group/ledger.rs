@@ -17,15 +17,15 @@ const DENSE_CELLS_MAX: usize = 1 << 18;
 
 /// The columns that every line is summed by, Bedrock or not.
 pub(super) struct Ledger {
-    pub(super) days: DayColumn,
-    pub(super) payers: TextColumn,
-    pub(super) accounts: TextColumn,
-    pub(super) sellers: TextColumn,
-    pub(super) invoices: TextColumn,
-    pub(super) charge_types: TextColumn,
-    pub(super) currencies: TextColumn,
-    pub(super) costs: DoubleColumn,
-    pub(super) net_costs: DoubleColumn,
+    days: DayColumn,
+    payers: TextColumn,
+    accounts: TextColumn,
+    sellers: TextColumn,
+    invoices: TextColumn,
+    charge_types: TextColumn,
+    currencies: TextColumn,
+    costs: DoubleColumn,
+    net_costs: DoubleColumn,
 }
 
 impl Ledger {
@@ -64,7 +64,7 @@ impl Ledger {
         Ok(this)
     }
 
-    pub(super) fn cost(&self, row: usize) -> Result<Amount> {
+    fn cost(&self, row: usize) -> Result<Amount> {
         match self.costs.get(row) {
             Some(value) => money(value, COST, row),
             None => Err(RowGroupError::Value {
@@ -75,15 +75,35 @@ impl Ledger {
         }
     }
 
-    pub(super) fn net_cost(&self, row: usize) -> Result<Option<Amount>> {
+    fn net_cost(&self, row: usize) -> Result<Option<Amount>> {
         self.net_costs
             .get(row)
             .map(|value| money(value, NET_COST, row))
             .transpose()
     }
 
-    pub(super) fn day(&self, row: usize) -> NaiveDate {
-        self.days.days[self.days.codes[row] as usize - 1]
+    /// The columns of the kept rows, one value each; the memory of the others is given back before more is read.
+    pub(super) fn keep(self, kept: &[u32], sums: &mut Accumulator) -> Result<KeptLedger> {
+        let texts = |column: TextColumn, name, sums: &mut Accumulator| -> Result<Vec<TextId>> {
+            let mut ids = Interner::new(&column, name);
+            kept.iter()
+                .map(|row| ids.id(column.codes[*row as usize], sums))
+                .collect()
+        };
+        let rows = || kept.iter().map(|row| *row as usize);
+        Ok(KeptLedger {
+            usage_dates: rows()
+                .map(|row| self.days.days[self.days.codes[row] as usize - 1])
+                .collect(),
+            costs: rows().map(|row| self.cost(row)).collect::<Result<_>>()?,
+            net_costs: rows().map(|row| self.net_cost(row)).collect::<Result<_>>()?,
+            payers: texts(self.payers, PAYER, sums)?,
+            accounts: texts(self.accounts, ACCOUNT, sums)?,
+            sellers: texts(self.sellers, SELLER, sums)?,
+            invoices: texts(self.invoices, INVOICE, sums)?,
+            charge_types: texts(self.charge_types, CHARGE_TYPE, sums)?,
+            currencies: texts(self.currencies, CURRENCY, sums)?,
+        })
     }
 
     /// Sums the rows that are not kept.  Their key is a number in mixed radix over the codes of the row group.
@@ -162,4 +182,18 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// The ledger's columns for the kept rows only.
+pub(super) struct KeptLedger {
+    pub(super) usage_dates: Vec<NaiveDate>,
+    pub(super) payers: Vec<TextId>,
+    pub(super) accounts: Vec<TextId>,
+    pub(super) sellers: Vec<TextId>,
+    pub(super) invoices: Vec<TextId>,
+    pub(super) charge_types: Vec<TextId>,
+    pub(super) currencies: Vec<TextId>,
+    pub(super) costs: Vec<Amount>,
+    /// `None` where the net column is NULL.
+    pub(super) net_costs: Vec<Option<Amount>>,
 }
