@@ -92,6 +92,7 @@ enum Command {
         data_folder: PathBuf,
         binaries: PathBuf,
         durability: String,
+        transport: String,
     },
 }
 
@@ -182,7 +183,10 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             data_folder,
             binaries,
             durability,
-        } => return Ok(private_server::run_guard(data_folder, binaries, durability)?),
+            transport,
+        } => {
+            return Ok(private_server::run_guard(data_folder, binaries, durability, transport)?);
+        }
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Arguments::command(), "anbun", &mut std::io::stdout());
             return Ok(());

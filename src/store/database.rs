@@ -9,7 +9,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool};
 
-use super::private_server::{self, Durability, ServerLease};
+use super::private_server::{self, Durability, ServerLease, Transport};
 use super::{StoreError, StoreResult};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -48,8 +48,10 @@ impl Database {
     /// Joins or starts the private server of a data folder.  `guard_program` is the `anbun` binary.
     pub async fn private(data_folder: &Path, guard_program: &Path, durability: Durability) -> StoreResult<Self> {
         let (data_folder, guard_program) = (data_folder.to_path_buf(), guard_program.to_path_buf());
-        let lease =
-            tokio::task::spawn_blocking(move || private_server::lease(&data_folder, &guard_program, durability)).await;
+        let lease = tokio::task::spawn_blocking(move || {
+            private_server::lease(&data_folder, &guard_program, durability, Transport::native())
+        })
+        .await;
         let lease = lease.map_err(|e| private_server::PrivateServerError::NotStarted(e.to_string()))??;
         Self::on(lease, "anbun").await
     }
@@ -57,7 +59,7 @@ impl Database {
     /// A database of a leased server, made on first use.
     pub async fn on(lease: ServerLease, name: &str) -> StoreResult<Self> {
         let unreachable = |source| StoreError::Unreachable {
-            place: lease.socket_folder().display().to_string(),
+            place: lease.place(),
             source,
         };
         let mut maintenance = lease.connect_options("postgres").connect().await.map_err(unreachable)?;

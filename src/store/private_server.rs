@@ -7,6 +7,7 @@
 mod binaries;
 mod guard;
 mod server_user;
+mod transport;
 
 pub use guard::run_guard;
 
@@ -19,6 +20,8 @@ use sqlx::postgres::PgConnectOptions;
 
 use binaries::Binaries;
 use server_user::ServerUser;
+use transport::Endpoint;
+pub use transport::Transport;
 
 /// The hidden command of the guard process.
 pub const GUARD_COMMAND: &str = "database-guard";
@@ -26,9 +29,6 @@ pub const SUPERUSER: &str = "anbun";
 
 /// A first start takes one to three seconds; a recovery after a crash can take longer.
 const READY_SECONDS_MAX: u64 = 60;
-/// `sun_path` holds 108 bytes, and PostgreSQL appends `/.s.PGSQL.5432`.
-#[cfg(unix)]
-const SOCKET_FOLDER_BYTES_MAX: usize = 90;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateServerError {
@@ -62,21 +62,18 @@ pub enum Durability {
 /// A place in a running server: as long as one exists, the server runs.
 #[derive(Debug)]
 pub struct ServerLease {
-    socket_folder: PathBuf,
+    endpoint: Endpoint,
     _users: File,
 }
 
 impl ServerLease {
     pub fn connect_options(&self, database: &str) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .socket(&self.socket_folder)
-            .port(5432)
-            .username(SUPERUSER)
-            .database(database)
+        self.endpoint.connect_options(database)
     }
 
-    pub fn socket_folder(&self) -> &Path {
-        &self.socket_folder
+    /// Where the server is, in words.
+    pub fn place(&self) -> String {
+        self.endpoint.place()
     }
 }
 
@@ -85,11 +82,11 @@ impl ServerLease {
 struct Layout {
     root: PathBuf,
     cluster: PathBuf,
-    socket_folder: PathBuf,
+    endpoint: Endpoint,
 }
 
 impl Layout {
-    fn of(data_folder: &Path) -> Result<Self, PrivateServerError> {
+    fn of(data_folder: &Path, transport: Transport) -> Result<Self, PrivateServerError> {
         let folder_error = |e: std::io::Error| PrivateServerError::Folder {
             path: data_folder.to_path_buf(),
             what: format!("the data folder cannot be used: {e}; choose another with --data-dir"),
@@ -97,11 +94,11 @@ impl Layout {
         fs::create_dir_all(data_folder).map_err(folder_error)?;
         let root = data_folder.canonicalize().map_err(folder_error)?;
         let cluster = root.join("postgres");
-        let socket_folder = socket_folder(&root);
+        let endpoint = Endpoint::of(&root, transport);
         Ok(Self {
             root,
             cluster,
-            socket_folder,
+            endpoint,
         })
     }
 
@@ -124,31 +121,14 @@ impl Layout {
     }
 }
 
-#[cfg(unix)]
-fn socket_folder(root: &Path) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt;
-    let beside = root.join("socket");
-    if beside.as_os_str().len() <= SOCKET_FOLDER_BYTES_MAX {
-        return beside;
-    }
-    use sha2::{Digest, Sha256};
-    let hash = Sha256::digest(root.as_os_str().as_bytes());
-    let short: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    std::env::temp_dir().join(format!("anbun-{short}"))
-}
-
-#[cfg(not(unix))]
-fn socket_folder(root: &Path) -> PathBuf {
-    root.join("socket")
-}
-
 /// Joins the server of a data folder, or starts it.  `guard_program` is the `anbun` binary.
 pub fn lease(
     data_folder: &Path,
     guard_program: &Path,
     durability: Durability,
+    transport: Transport,
 ) -> Result<ServerLease, PrivateServerError> {
-    let layout = Layout::of(data_folder)?;
+    let layout = Layout::of(data_folder, transport)?;
     let starting = layout.lock_file("start.lock")?;
     starting.lock()?;
     // A guard that ends its server holds this lock alone until the server is gone; then this is a new start.
@@ -156,15 +136,15 @@ pub fn lease(
     users.lock_shared()?;
     if !accepts_connections(&layout) {
         let binaries = initialise(&layout)?;
-        start_guard(&layout, &binaries, guard_program, durability)?;
+        start_guard(&layout, &binaries, guard_program, durability, transport)?;
         wait_until_ready(&layout)?;
     } else if layout.lock_file("guard.lock")?.try_lock().is_ok() {
         // A server without a guard: left over from a crash, taken over here.
         let binaries = Binaries::for_cluster(&layout.cluster, &layout.root)?;
-        start_guard(&layout, &binaries, guard_program, durability)?;
+        start_guard(&layout, &binaries, guard_program, durability, transport)?;
     }
     Ok(ServerLease {
-        socket_folder: layout.socket_folder,
+        endpoint: layout.endpoint,
         _users: users,
     })
 }
@@ -173,41 +153,32 @@ fn accepts_connections(layout: &Layout) -> bool {
     let Ok(text) = fs::read_to_string(layout.cluster.join("postmaster.pid")) else {
         return false;
     };
-    text.lines().nth(7).is_some_and(|line| line.trim() == "ready") && socket_answers(layout)
-}
-
-#[cfg(unix)]
-fn socket_answers(layout: &Layout) -> bool {
-    std::os::unix::net::UnixStream::connect(layout.socket_folder.join(".s.PGSQL.5432")).is_ok()
-}
-
-#[cfg(not(unix))]
-fn socket_answers(_: &Layout) -> bool {
-    std::net::TcpStream::connect(("127.0.0.1", 5432)).is_ok()
+    text.lines().nth(7).is_some_and(|line| line.trim() == "ready") && layout.endpoint.answers()
 }
 
 /// Makes the cluster on first use; returns the binaries that fit it.
 fn initialise(layout: &Layout) -> Result<Binaries, PrivateServerError> {
     let binaries = Binaries::for_cluster(&layout.cluster, &layout.root)?;
     let user = ServerUser::find()?;
-    fs::create_dir_all(&layout.socket_folder)?;
-    user.own(&layout.socket_folder)?;
     user.check_reachable(&layout.root)?;
+    layout.endpoint.prepare(user)?;
     if layout.cluster.join("PG_VERSION").exists() {
         return Ok(binaries);
     }
-    // initdb leaves a half-made folder behind when it is killed; without PG_VERSION nothing in it is of any use.
-    if layout.cluster.exists() {
-        fs::remove_dir_all(&layout.cluster)?;
+    // A killed initdb leaves a half-made cluster that looks like one: it is made elsewhere and moved when it is whole.
+    let making = layout.root.join("postgres.making");
+    for half_made in [&making, &layout.cluster] {
+        if half_made.exists() {
+            fs::remove_dir_all(half_made)?;
+        }
     }
-    fs::create_dir_all(&layout.cluster)?;
-    user.own(&layout.cluster)?;
+    fs::create_dir_all(&making)?;
+    user.own(&making)?;
     let mut command = Command::new(binaries.program("initdb"));
+    layout.endpoint.authentication(&mut command);
     command.args([
         "-U",
         SUPERUSER,
-        "-A",
-        "trust",
         "-E",
         "UTF8",
         "--locale=C",
@@ -215,7 +186,7 @@ fn initialise(layout: &Layout) -> Result<Binaries, PrivateServerError> {
         "--no-instructions",
         "-D",
     ]);
-    command.arg(&layout.cluster).current_dir("/").stdin(Stdio::null());
+    command.arg(&making).current_dir("/").stdin(Stdio::null());
     user.run_as(&mut command);
     let output = command.output()?;
     if !output.status.success() {
@@ -223,6 +194,7 @@ fn initialise(layout: &Layout) -> Result<Binaries, PrivateServerError> {
             String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         ));
     }
+    fs::rename(&making, &layout.cluster)?;
     Ok(binaries)
 }
 
@@ -231,11 +203,14 @@ fn start_guard(
     binaries: &Binaries,
     guard_program: &Path,
     durability: Durability,
+    transport: Transport,
 ) -> Result<(), PrivateServerError> {
     let _ = fs::remove_file(layout.failure());
     let mut command = Command::new(guard_program);
     command.arg(GUARD_COMMAND).arg(&layout.root).arg(binaries.folder());
-    command.arg(if durability == Durability::Full { "full" } else { "none" });
+    command
+        .arg(if durability == Durability::Full { "full" } else { "none" })
+        .arg(transport.as_str());
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -328,3 +328,27 @@ fn the_help_is_that_of_the_snapshot() {
         .unwrap();
     insta::assert_snapshot!("help", stdout(&output));
 }
+
+/// Where there are no sockets (Windows), the server is on loopback with a password; the same code, tried here.
+#[tokio::test]
+async fn loopback_needs_the_password() {
+    use anbun::store::private_server::{Durability, Transport, lease};
+    use sqlx::ConnectOptions;
+    let data = scratch("loopback");
+    let folder = data.clone();
+    let lease =
+        tokio::task::spawn_blocking(move || lease(&folder, Path::new(PROGRAM), Durability::None, Transport::Loopback));
+    let lease = lease.await.unwrap().unwrap();
+    assert!(lease.place().starts_with("127.0.0.1:"));
+    assert!(lease.connect_options("postgres").connect().await.is_ok());
+    assert!(
+        lease
+            .connect_options("postgres")
+            .password("guess")
+            .connect()
+            .await
+            .is_err()
+    );
+    drop(lease);
+    wait_until_stopped(&data);
+}

@@ -13,7 +13,7 @@ use anbun::jobs::load_export::{LoadExport, PeriodOutcome};
 use anbun::sources::directory_csv::{check_directory, read_directory_file};
 use anbun::store::database::Database;
 use anbun::store::directory::{DirectoryChanges, get_directory, replace_directory};
-use anbun::store::private_server::{self, Durability};
+use anbun::store::private_server::{self, Durability, Transport};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_anbun");
 
@@ -43,10 +43,12 @@ fn cluster() -> &'static Path {
 pub(crate) async fn database() -> Database {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let lease = tokio::task::spawn_blocking(|| private_server::lease(cluster(), Path::new(PROGRAM), Durability::None))
-        .await
-        .unwrap()
-        .unwrap();
+    let lease = tokio::task::spawn_blocking(|| {
+        private_server::lease(cluster(), Path::new(PROGRAM), Durability::None, Transport::native())
+    })
+    .await
+    .unwrap()
+    .unwrap();
     drop_database(&lease, &name).await;
     let database = Database::on(lease, &name).await.unwrap();
     database.migrate().await.unwrap();

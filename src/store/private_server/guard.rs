@@ -15,8 +15,13 @@ use super::{Layout, PrivateServerError, accepts_connections};
 const TAKEOVER_SECONDS_MAX: u64 = 30;
 
 /// Runs until no program uses the server of `data_folder`.  `durability` is `full` or `none`.
-pub fn run_guard(data_folder: &Path, binaries: &Path, durability: &str) -> Result<(), PrivateServerError> {
-    let layout = Layout::of(data_folder)?;
+pub fn run_guard(
+    data_folder: &Path,
+    binaries: &Path,
+    durability: &str,
+    transport: &str,
+) -> Result<(), PrivateServerError> {
+    let layout = Layout::of(data_folder, transport.parse()?)?;
     let guarding = layout.lock_file("guard.lock")?;
     guarding.lock()?;
     let user = ServerUser::find()?;
@@ -105,11 +110,8 @@ fn spawn(layout: &Layout, binaries: &Path, durability: &str, user: ServerUser) -
     let log = File::create(layout.root.join("postgres.log"))?;
     let mut command = Command::new(binaries.join(format!("postgres{}", std::env::consts::EXE_SUFFIX)));
     command.arg("-D").arg(&layout.cluster);
-    let socket_folder = layout.socket_folder.to_string_lossy().into_owned();
-    let mut settings = vec![
-        format!("unix_socket_directories={socket_folder}"),
-        "listen_addresses=".to_owned(),
-        "port=5432".to_owned(),
+    let mut settings = layout.endpoint.server_settings();
+    let tuning = [
         "max_connections=100".to_owned(),
         // A load fills a table that it made itself in the same transaction: with this level its rows are not logged twice.
         "wal_level=minimal".to_owned(),
@@ -121,11 +123,10 @@ fn spawn(layout: &Layout, binaries: &Path, durability: &str, user: ServerUser) -
         "log_timezone=UTC".to_owned(),
         "jit=off".to_owned(),
     ];
+    settings.extend(tuning);
     if durability == "none" {
         settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(str::to_owned));
     }
-    #[cfg(windows)]
-    settings.retain(|setting| !setting.starts_with("unix_socket"));
     for setting in settings {
         command.args(["-c", &setting]);
     }
