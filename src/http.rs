@@ -22,5 +22,7 @@ pub struct AppState {
     pub config: Arc<Config>,
     pub attribution: Arc<AttributionSettings>,
     pub clock: Clock,
+    /// The server listens on loopback only, so that a request can come from nobody but this machine.
+    pub is_loopback_only: bool,
     pub metrics: PrometheusHandle,
 }

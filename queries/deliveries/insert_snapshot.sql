@@ -3,5 +3,5 @@ insert into snapshots (
     source_id, billing_period, digest, manifest, delivered_at, loaded_at, loaded_by, directory_version, lines_read,
     lines_kept, first_day, last_day, is_current
 )
-values ($1, $2, $3, $4, $5, $6, $7, (select max(directory_version) from directory_versions), $8, $9, $10, $11, true)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, true)
 returning snapshot_id

@@ -10,4 +10,5 @@ select
     m.v ->> 20, m.v ->> 21
 from unnest($1::bytea[], $2::text[]) as t (digest, parts)
 cross join lateral (select t.parts::jsonb as v) as m
+order by t.digest
 on conflict do nothing

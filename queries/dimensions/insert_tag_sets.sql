@@ -3,4 +3,5 @@
 insert into tag_sets (digest, tags)
 select t.digest, t.tags::jsonb
 from unnest($1::bytea[], $2::text[]) as t (digest, tags)
+order by t.digest
 on conflict do nothing

@@ -19,4 +19,4 @@ order by
     case f.severity when 'error' then 0 when 'warning' then 1 else 2 end,
     abs(coalesce(f.amount, 0)) desc,
     f.finding_id
-limit 500
+limit 5000

@@ -1,4 +1,3 @@
--- How many tokens open the server.
+-- How many tokens were ever made, ended ones too.
 select count(*) as "tokens!"
 from api_tokens
-where revoked_at is null

@@ -178,27 +178,41 @@ pub async fn read(
     by: GroupBy,
     reporting: Reporting,
 ) -> StoreResult<Option<ChargebackView>> {
-    let mut moment = sqlx::Connection::begin_with(
-        connection,
-        "begin transaction isolation level repeatable read, read only",
-    )
-    .await?;
-    let Some(loaded) = chargeback::list_periods(&mut moment)
+    let mut moment = begin_moment(connection).await?;
+    let view = read_at(&mut moment, period, by, reporting).await?;
+    moment.commit().await?;
+    Ok(view)
+}
+
+/// A transaction in which everything is of one moment.  It reads roll-ups only: a part of the charges that is swapped in
+/// meanwhile would look empty to it.
+pub async fn begin_moment(connection: &mut PgConnection) -> StoreResult<sqlx::Transaction<'_, sqlx::Postgres>> {
+    let statement = "begin transaction isolation level repeatable read, read only";
+    Ok(sqlx::Connection::begin_with(connection, statement).await?)
+}
+
+/// The same inside a moment of the caller's.
+pub async fn read_at(
+    moment: &mut PgConnection,
+    period: BillingPeriod,
+    by: GroupBy,
+    reporting: Reporting,
+) -> StoreResult<Option<ChargebackView>> {
+    let Some(loaded) = chargeback::list_periods(moment)
         .await?
         .into_iter()
         .find(|loaded| loaded.period == period)
     else {
         return Ok(None);
     };
-    let sums = chargeback::sum_departments(&mut moment, period).await?;
+    let sums = chargeback::sum_departments(moment, period).await?;
     let leaves = if by == GroupBy::Department {
         Vec::new()
     } else {
-        chargeback::sum_leaves(&mut moment, period).await?
+        chargeback::sum_leaves(moment, period).await?
     };
-    let names = names_of(&mut moment, period, by).await?;
-    let mut findings = period_findings(&mut moment, period, period.next()).await?;
-    moment.commit().await?;
+    let names = names_of(moment, period, by).await?;
+    let mut findings = period_findings(moment, period, period.next()).await?;
     let month = Chargeback::build(period, &sums, &leaves, by, reporting).map_err(|_| StoreError::TooLarge)?;
     findings.extend(
         month
@@ -301,6 +315,26 @@ pub async fn period_findings(
         .into_iter()
         .map(FindingView::from)
         .collect();
+    for refusal in status::list_refusals(connection, from, to).await? {
+        findings.insert(
+            0,
+            FindingView {
+                code: "delivery_refused".to_owned(),
+                severity: "error",
+                subject: refusal.source,
+                message: format!(
+                    "a delivery was refused on {}: {}",
+                    refusal.refused_at.format("%Y-%m-%d %H:%M UTC"),
+                    refusal.message
+                ),
+                action: "these figures are of the delivery before; run 'anbun ingest cur' when the export is whole"
+                    .to_owned(),
+                period: Some(refusal.period.to_string()),
+                amount: None,
+                lines: None,
+            },
+        );
+    }
     let deliveries = status::list_deliveries(connection).await?;
     let older = deliveries
         .into_iter()

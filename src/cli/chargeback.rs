@@ -8,6 +8,7 @@ use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, not_loaded};
 use crate::domain::actor::{Action, authorize};
 use crate::domain::chargeback::GroupBy;
 use crate::domain::period::BillingPeriod;
+use crate::store::tokens::note_personal_data_read;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ChargebackCommand {
@@ -44,6 +45,10 @@ pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) ->
     let reporting = ChargebackQuery { by: None, currency }.reporting(&context.config)?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
+    if by == GroupBy::Person {
+        let question = format!("chargeback preview {period} by person");
+        note_personal_data_read(&mut connection, &context.actor, &question, context.clock.now()).await?;
+    }
     let view = chargeback::read(&mut connection, period, by, reporting)
         .await?
         .ok_or_else(|| not_loaded(period))?;

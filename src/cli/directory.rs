@@ -8,7 +8,7 @@ use super::CommandContext;
 use super::output::{self, Table};
 use crate::domain::actor::{Action, authorize};
 use crate::sources::directory_csv::{check_directory, read_directory_file};
-use crate::store::directory::{DirectoryChanges, get_directory, replace_directory};
+use crate::store::directory::{DirectoryChanges, get_directory, lock_directory, replace_directory};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DirectoryCommand {
@@ -31,6 +31,8 @@ pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> 
         .collect::<Result<Vec<_>, _>>()?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
+    let mut connection = sqlx::Connection::begin(&mut *connection).await?;
+    lock_directory(&mut connection).await?;
     let before = get_directory(&mut connection).await?;
     let after = check_directory(&read, &before)?;
     let changes = DirectoryChanges::between(&before, &after);
@@ -60,6 +62,7 @@ pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> 
             &context.actor.name,
         )
         .await?;
+        connection.commit().await?;
         eprintln!(
             "the directory is at version {version}; load the months again with --force that it is to decide about"
         );

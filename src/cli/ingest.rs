@@ -107,20 +107,18 @@ pub(super) async fn load_export(context: &CommandContext, job: LoadExport) -> an
         let mut cells = vec![period.to_string()];
         match outcome {
             PeriodOutcome::Loaded {
-                total,
-                lines_read,
-                charges,
+                loaded,
                 findings: found,
             } => {
                 let count = |severity| found.iter().filter(|f| f.severity == severity).count().to_string();
+                let costs = loaded
+                    .costs
+                    .iter()
+                    .map(|(currency, cost)| format!("{} {currency}", grouped(&cost.to_string())));
+                cells.push("loaded".to_owned());
+                cells.extend([loaded.lines_read, loaded.charges, loaded.lines_kept].map(|n| grouped(&n.to_string())));
                 cells.extend([
-                    "loaded".to_owned(),
-                    grouped(&lines_read.to_string()),
-                    grouped(&charges.to_string()),
-                    grouped(&total.lines.to_string()),
-                ]);
-                cells.extend([
-                    grouped(&total.cost.to_string()),
+                    costs.collect::<Vec<_>>().join("; "),
                     count(Severity::Error),
                     count(Severity::Warning),
                 ]);

@@ -45,6 +45,7 @@ pub(super) async fn serve(context: &CommandContext, database: Database, address:
         attribution: Arc::new(context.config.attribution.settings()?),
         config: Arc::clone(&context.config),
         clock: context.clock,
+        is_loopback_only: address.ip().is_loopback(),
         metrics,
     };
     server::check_exposure(&state, address).await?;

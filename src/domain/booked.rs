@@ -3,6 +3,7 @@
 //! This is the step from AWS's bill to the company's books.  It asserts that the sums add up to the delivery: nothing
 //! that was read can fall between two reports.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
@@ -11,9 +12,10 @@ use hashbrown::HashMap;
 use super::attribution::{Attribution, AttributionSettings, Reason, State, attribute};
 use super::charge::ChargeClass;
 use super::delivery::{ChargeKey, Delivery, Index, Measures, TextId};
-use super::directory::Directory;
+use super::directory::{Directory, DirectoryDay};
 use super::finding::{Finding, Severity};
 use super::money::Amount;
+use super::period::DayRange;
 use super::usage_type::{LineKind, Meaning, ProductMetadata, tokens_per_unit};
 
 /// What a charge meters, in the bill's own words.
@@ -145,7 +147,10 @@ impl Meters {
 struct Attributions<'a> {
     delivery: &'a Delivery,
     settings: &'a AttributionSettings,
-    days: Vec<super::directory::DirectoryDay<'a>>,
+    directory: &'a Directory,
+    spans: Vec<DayRange>,
+    /// The directory in each span, made when it is first asked.
+    days: Vec<OnceCell<DirectoryDay<'a>>>,
     known: HashMap<(usize, TextId, Index), Index>,
     positions: HashMap<Attribution, Index>,
     values: Vec<Attribution>,
@@ -156,21 +161,20 @@ impl<'a> Attributions<'a> {
         let charged = delivery.charges.iter().map(|(key, _)| key.usage_date);
         let first = charged.clone().min().unwrap_or(delivery.period.first_day());
         let last = charged.max().unwrap_or(delivery.period.first_day());
-        let range = super::period::DayRange {
+        let spans = directory.spans(DayRange {
             from: first,
             to: last.succ_opt().unwrap_or(NaiveDate::MAX),
-        };
-        let days = directory
-            .spans(range)
-            .into_iter()
-            .map(|span| directory.on(span.from))
-            .collect();
+        });
+        let days = spans.iter().map(|_| OnceCell::new()).collect();
+        let (known, positions) = (HashMap::new(), HashMap::new());
         Self {
             delivery,
             settings,
+            directory,
+            spans,
             days,
-            known: HashMap::new(),
-            positions: HashMap::new(),
+            known,
+            positions,
             values: Vec::new(),
         }
     }
@@ -180,20 +184,16 @@ impl<'a> Attributions<'a> {
             return self.position(Attribution::unattributed(Reason::NotUsage));
         }
         let span = self
-            .days
-            .partition_point(|day| day.day <= key.usage_date)
+            .spans
+            .partition_point(|span| span.from <= key.usage_date)
             .saturating_sub(1);
         let memo = (span, key.principal, key.tag_set);
         if let Some(index) = self.known.get(&memo) {
             return *index;
         }
         let tags = &self.delivery.tag_sets[key.tag_set as usize];
-        let attribution = attribute(
-            self.delivery.texts.get(key.principal),
-            tags,
-            &self.days[span],
-            self.settings,
-        );
+        let day = self.days[span].get_or_init(|| self.directory.on(self.spans[span].from));
+        let attribution = attribute(self.delivery.texts.get(key.principal), tags, day, self.settings);
         let index = self.position(attribution);
         self.known.insert(memo, index);
         index
@@ -277,6 +277,15 @@ impl Booked {
             total.add(booking.tokens, measures);
         }
         total
+    }
+
+    /// Cost per currency: currencies are never added up.
+    pub fn costs(&self) -> BTreeMap<&str, Amount> {
+        let mut costs = BTreeMap::new();
+        for (key, measures) in &self.delivery.charges {
+            *costs.entry(self.delivery.texts.or_empty(key.currency)).or_default() += measures.cost;
+        }
+        costs
     }
 
     /// Sums the charges for reports.  Panics if a sum does not add up to the whole, rather than store a wrong one.

@@ -1,8 +1,9 @@
 //! Who makes a request.
 //!
-//! With tokens, every request needs one: as a bearer token, or as the password of HTTP Basic so that a browser can ask
-//! for it.  Without any, the server is on loopback (it refuses to start elsewhere) and serves whoever sits at the
-//! machine; then the Host must be a loopback name, or a web page could reach it through a name of its own.
+//! Once a token was ever made, every request needs one: as a bearer token, or as the password of HTTP Basic so that a
+//! browser can ask for it.  Ending the last token locks the server, it does not open it.  Before the first, a server that
+//! listens on loopback only serves whoever sits at the machine; then the Host must be a loopback name, or a web page could
+//! reach it through a name of its own, and nothing may say that a proxy passes on somebody else's request.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
@@ -20,6 +21,13 @@ pub async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
+    // No name has this byte, and PostgreSQL's text cannot hold it.
+    if request.uri().to_string().contains("%00") {
+        return Err(ApiError::BadParameter {
+            pointer: "uri",
+            detail: "it holds a NUL".to_owned(),
+        });
+    }
     let actor = identify(&state, request.headers()).await?;
     request.extensions_mut().insert(actor);
     Ok(next.run(request).await)
@@ -32,10 +40,18 @@ async fn identify(state: &AppState, headers: &HeaderMap) -> Result<Actor, ApiErr
             .await?
             .ok_or(ApiError::Unauthenticated);
     }
-    if tokens::count_tokens(&mut connection).await? > 0 || !is_loopback_host(headers) {
+    let is_local = state.is_loopback_only && is_loopback_host(headers) && !is_forwarded(headers);
+    if !is_local || tokens::count_tokens(&mut connection).await? > 0 {
         return Err(ApiError::Unauthenticated);
     }
     Ok(Actor::local())
+}
+
+/// Somebody else's request that a proxy on this machine passes on.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers
+        .keys()
+        .any(|name| name == header::FORWARDED || name == header::VIA || name.as_str().starts_with("x-forwarded"))
 }
 
 fn presented_secret(headers: &HeaderMap) -> Option<String> {

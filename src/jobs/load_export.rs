@@ -3,6 +3,7 @@
 //! Reads manifests and Parquet files, writes one snapshot a period.  Safe to repeat: an unchanged delivery changes
 //! nothing, a killed load left nothing.  Limits: one period at a time, as many threads as cores for reading it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -10,9 +11,10 @@ use anyhow::Context;
 use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::attribution::AttributionSettings;
-use crate::domain::booked::{RollUp, book};
+use crate::domain::booked::book;
 use crate::domain::coverage;
 use crate::domain::finding::Finding;
+use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::sources::cur::manifest::{self, Manifest};
 use crate::sources::cur::{SourceError, read_delivery};
@@ -31,15 +33,20 @@ pub struct LoadExport {
     pub force: bool,
 }
 
+/// What was loaded of a billing period.
+#[derive(Debug)]
+pub struct Loaded {
+    pub lines_read: i64,
+    pub lines_kept: i64,
+    pub charges: i64,
+    /// Cost of the kept lines per currency.
+    pub costs: BTreeMap<String, Amount>,
+}
+
 /// What happened to one billing period.
 #[derive(Debug)]
 pub enum PeriodOutcome {
-    Loaded {
-        total: RollUp,
-        lines_read: i64,
-        charges: usize,
-        findings: Vec<Finding>,
-    },
+    Loaded { loaded: Loaded, findings: Vec<Finding> },
     Unchanged,
     Refused(anyhow::Error),
 }
@@ -80,9 +87,31 @@ impl LoadExport {
                 }
                 Err(error) => Err(error.into()),
             };
-            outcomes.push((period, outcome.unwrap_or_else(PeriodOutcome::Refused)));
+            let outcome = outcome.unwrap_or_else(PeriodOutcome::Refused);
+            self.note(&name, &export, period, &outcome, database, clock).await?;
+            outcomes.push((period, outcome));
         }
         Ok(outcomes)
+    }
+
+    /// A refusal stays with the month until a delivery of it is loaded: the old figures must not look like the newest.
+    async fn note(
+        &self,
+        name: &str,
+        export: &Path,
+        period: BillingPeriod,
+        outcome: &PeriodOutcome,
+        database: &Database,
+        clock: Clock,
+    ) -> anyhow::Result<()> {
+        let mut connection = database.pool.acquire().await.map_err(crate::store::StoreError::from)?;
+        let source_id = load::ensure_source(&mut connection, name, &export.display().to_string()).await?;
+        let message = match outcome {
+            PeriodOutcome::Refused(error) => Some(format!("{error:#}")),
+            PeriodOutcome::Loaded { .. } | PeriodOutcome::Unchanged => None,
+        };
+        let refusal = message.as_deref().map(|message| (clock.now(), message));
+        Ok(load::note_refusal(&mut connection, source_id, period, refusal).await?)
     }
 
     #[expect(
@@ -113,13 +142,22 @@ impl LoadExport {
         })
         .await?;
         let source_id = load::ensure_source(&mut connection, name, &export.display().to_string()).await?;
+        // Another load may have had the lock for long: what is the latest delivery is asked only now.
+        let manifest = &manifest::find_manifest(export, period)?;
         let current = load::find_current_snapshot(&mut connection, source_id, period).await?;
-        if !self.force && current.is_some_and(|current| current.digest == manifest.digest) {
-            return Ok(PeriodOutcome::Unchanged);
+        match current {
+            Some(current) if !self.force && current.digest == manifest.digest => return Ok(PeriodOutcome::Unchanged),
+            Some(current) if !self.force && manifest.is_same_manifest(&current.digest) => {
+                return Err(SourceError::Changed {
+                    path: manifest.path.clone(),
+                }
+                .into());
+            }
+            _ => {}
         }
         progress(format!("{period}: reading {} files", manifest.files.len()));
         let delivery = read_whole(export, manifest).await?;
-        let directory = directory::get_directory(&mut connection).await?;
+        let (directory, directory_version) = directory::get_versioned_directory(&mut connection).await?;
         let settings = settings.clone();
         let mut booked = tokio::task::spawn_blocking(move || book(delivery, &directory, &settings)).await?;
         let mut findings = std::mem::take(&mut booked.delivery.findings);
@@ -141,15 +179,21 @@ impl LoadExport {
             delivered_at: manifest.delivered_at,
             loaded_at: clock.now(),
             loaded_by: actor.name.clone(),
+            directory_version,
         };
         load::replace_month(&mut connection, &provenance, &booked, &findings).await?;
         load::unlock_period(&mut connection, period).await?;
-        Ok(PeriodOutcome::Loaded {
-            total: booked.total(),
+        let loaded = Loaded {
             lines_read: booked.delivery.lines_read,
-            charges: booked.delivery.charges.len(),
-            findings,
-        })
+            lines_kept: booked.total().lines,
+            charges: i64::try_from(booked.delivery.charges.len())?,
+            costs: booked
+                .costs()
+                .into_iter()
+                .map(|(currency, cost)| (currency.to_owned(), cost))
+                .collect(),
+        };
+        Ok(PeriodOutcome::Loaded { loaded, findings })
     }
 }
 

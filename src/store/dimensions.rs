@@ -163,6 +163,8 @@ impl DimensionKeys {
     }
 }
 
+// Rows are inserted in the order of what identifies them: two months that load at once would else wait for each other.
+
 fn distinct<T: Eq + std::hash::Hash + Copy>(values: impl Iterator<Item = T>) -> Vec<T> {
     let mut seen = hashbrown::HashSet::new();
     values.filter(|value| seen.insert(*value)).collect()
@@ -207,8 +209,9 @@ fn meter_parts(booked: &Booked, meter: &crate::domain::booked::Meter) -> Value {
 
 async fn accounts_of(
     connection: &mut PgConnection,
-    accounts: Vec<(TextId, &str)>,
+    mut accounts: Vec<(TextId, &str)>,
 ) -> StoreResult<HashMap<TextId, i32>> {
+    accounts.sort_unstable_by_key(|(_, name)| *name);
     let names: Vec<String> = accounts.iter().map(|(_, name)| (*name).to_owned()).collect();
     sqlx::query_file!("queries/dimensions/insert_accounts.sql", &names)
         .execute(&mut *connection)
@@ -225,8 +228,9 @@ async fn accounts_of(
 
 async fn principals_of(
     connection: &mut PgConnection,
-    principals: Vec<(TextId, &str)>,
+    mut principals: Vec<(TextId, &str)>,
 ) -> StoreResult<HashMap<TextId, i32>> {
+    principals.sort_unstable_by_key(|(_, arn)| *arn);
     let arns: Vec<String> = principals.iter().map(|(_, arn)| (*arn).to_owned()).collect();
     let parsed: Vec<Option<Principal<'_>>> = principals.iter().map(|(_, arn)| Principal::parse(arn)).collect();
     let part = |of: fn(&Principal<'_>) -> Option<String>| -> Vec<Option<String>> {

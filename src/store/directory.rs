@@ -10,6 +10,31 @@ use super::StoreResult;
 use crate::domain::directory::{Cell, Department, Directory, EntryKind, Person, PrincipalEntry, Project};
 use crate::domain::period::Validity;
 
+/// Class of the advisory lock of imports; any number that nothing else uses.
+const IMPORT_LOCK: i64 = 0x616e_6275_6e64_6972;
+
+/// Keeps other imports out until the transaction ends: each replaces what it has read.
+pub async fn lock_directory(transaction: &mut PgConnection) -> StoreResult<()> {
+    sqlx::query("select pg_advisory_xact_lock($1)")
+        .bind(IMPORT_LOCK)
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
+/// The directory and its version, from one moment.
+pub async fn get_versioned_directory(connection: &mut PgConnection) -> StoreResult<(Directory, Option<i32>)> {
+    let mut moment = connection
+        .begin_with("begin transaction isolation level repeatable read, read only")
+        .await?;
+    let version = sqlx::query_file_scalar!("queries/directory/find_version.sql")
+        .fetch_one(&mut *moment)
+        .await?;
+    let directory = get_directory(&mut moment).await?;
+    moment.commit().await?;
+    Ok((directory, version))
+}
+
 /// Reads everything that is or was valid.
 pub async fn get_directory(connection: &mut PgConnection) -> StoreResult<Directory> {
     let departments = sqlx::query_file!("queries/directory/list_departments.sql")

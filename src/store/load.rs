@@ -102,6 +102,8 @@ pub struct Provenance {
     pub delivered_at: DateTime<Utc>,
     pub loaded_at: DateTime<Utc>,
     pub loaded_by: String,
+    /// The version of the directory that attributed it.
+    pub directory_version: Option<i32>,
 }
 
 /// Replaces a source's month by a delivery.  The caller holds the month's lock.  Returns the snapshot's id.
@@ -168,8 +170,44 @@ fn compare<T: PartialEq + std::fmt::Debug>(what: &'static str, written: &T, read
     })
 }
 
+/// Notes that a delivery of a month was refused, or that none is any more.
+pub async fn note_refusal(
+    connection: &mut PgConnection,
+    source_id: i32,
+    period: BillingPeriod,
+    refusal: Option<(DateTime<Utc>, &str)>,
+) -> StoreResult<()> {
+    let first_day = period.first_day();
+    match refusal {
+        Some((at, message)) => {
+            sqlx::query_file!(
+                "queries/deliveries/upsert_refusal.sql",
+                source_id,
+                first_day,
+                at,
+                message
+            )
+            .execute(connection)
+            .await?
+        }
+        None => {
+            sqlx::query_file!("queries/deliveries/delete_refusal.sql", source_id, first_day)
+                .execute(connection)
+                .await?
+        }
+    };
+    Ok(())
+}
+
 /// Removes what is loaded of a source's month; its totals stay.  Returns whether there was anything.
 pub async fn forget(connection: &mut PgConnection, source_id: i32, period: BillingPeriod) -> StoreResult<bool> {
+    lock_period(connection, period, || ()).await?;
+    let was_loaded = forget_locked(connection, source_id, period).await;
+    unlock_period(connection, period).await?;
+    was_loaded
+}
+
+async fn forget_locked(connection: &mut PgConnection, source_id: i32, period: BillingPeriod) -> StoreResult<bool> {
     let mut transaction = connection.begin().await?;
     let Some(current) = find_current_snapshot(&mut transaction, source_id, period).await? else {
         return Ok(false);

@@ -133,3 +133,31 @@ pub async fn list_bedrock_totals(
         })
         .collect()
 }
+
+/// A delivery that was refused and not followed by one that was loaded.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    pub source: String,
+    pub period: BillingPeriod,
+    pub refused_at: DateTime<Utc>,
+    pub message: String,
+}
+
+/// Refused deliveries of the months from `from` up to but not including `to`.
+pub async fn list_refusals(
+    connection: &mut PgConnection,
+    from: BillingPeriod,
+    to: BillingPeriod,
+) -> StoreResult<Vec<Refusal>> {
+    let query = sqlx::query_file!("queries/status/list_refusals.sql", from.first_day(), to.first_day());
+    let rows = query.fetch_all(connection).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Refusal {
+            source: row.source,
+            period: BillingPeriod::of(row.billing_period),
+            refused_at: row.refused_at,
+            message: row.message,
+        })
+        .collect())
+}

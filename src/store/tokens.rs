@@ -70,6 +70,7 @@ pub async fn revoke_token(connection: &mut PgConnection, name: &str, at: DateTim
     Ok(revoked.rows_affected() == 1)
 }
 
+/// How many tokens were ever made, ended ones too.
 pub async fn count_tokens(connection: &mut PgConnection) -> StoreResult<i64> {
     Ok(sqlx::query_file_scalar!("queries/tokens/count_tokens.sql")
         .fetch_one(connection)

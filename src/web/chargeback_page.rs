@@ -110,23 +110,21 @@ pub(super) async fn month(
     .reporting(&state.config)?;
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
-    let view = chargeback::read(&mut connection, period, GroupBy::Department, reporting)
-        .await?
-        .ok_or_else(|| not_loaded(period))?;
-    let people = if authorize(&actor, Action::ReadPeople).is_ok() {
-        tokens::note_personal_data_read(
-            &mut connection,
-            &actor,
-            &format!("chargeback page of {period}"),
-            state.clock.now(),
-        )
-        .await?;
-        chargeback::read(&mut connection, period, GroupBy::Person, reporting).await?
+    let sees_people = authorize(&actor, Action::ReadPeople).is_ok();
+    if sees_people {
+        let question = format!("chargeback page of {period}");
+        tokens::note_personal_data_read(&mut connection, &actor, &question, state.clock.now()).await?;
+    }
+    let mut moment = chargeback::begin_moment(&mut connection).await?;
+    let view = chargeback::read_at(&mut moment, period, GroupBy::Department, reporting).await?;
+    let view = view.ok_or_else(|| not_loaded(period))?;
+    let people = if sees_people {
+        chargeback::read_at(&mut moment, period, GroupBy::Person, reporting).await?
     } else {
         None
     };
-    let models = sum_models(&mut connection, period).await?;
-    let periods = list_periods(&mut connection)
+    let models = sum_models(&mut moment, period).await?;
+    let periods = list_periods(&mut moment)
         .await?
         .iter()
         .map(|loaded| loaded.period.to_string())

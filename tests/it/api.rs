@@ -44,6 +44,7 @@ impl Server {
             config: Arc::new(Config::default()),
             attribution: Arc::new(settings()),
             clock: Clock::System,
+            is_loopback_only: true,
             metrics: recorder.handle(),
         };
         let router = server::application(anbun::api::router().merge(anbun::web::router()), state);
@@ -247,6 +248,8 @@ async fn what_a_client_sends_wrong_is_its_own_error() {
         ("/api/v1/people/nobody/usage?period=2026-08", 404, "not_found", ""),
         ("/api/v1/people/nobody/usage", 400, "bad_parameter", "query"),
         ("/api/v1/nothing", 404, "not_found", ""),
+        ("/api/v1/people/%00/usage?period=2026-08", 400, "bad_parameter", "uri"),
+        ("/api/v1/costs?where=model=%00", 400, "bad_parameter", "uri"),
     ] {
         assert_eq!(
             server.problem(path).await,
@@ -350,6 +353,24 @@ async fn a_foreign_name_for_loopback_is_refused() {
         .await
         .unwrap();
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    let proxied = server
+        .client
+        .get(format!("http://{}/api/v1/deliveries", server.address))
+        .header("x-forwarded-for", "10.0.0.9");
+    assert_eq!(proxied.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    // A token that was ended does not open the server again.
+    assert_eq!(server.get("/api/v1/deliveries").await.status(), StatusCode::OK);
+    let mut connection = server.database.pool.acquire().await.unwrap();
+    create_token(&mut connection, "once", Role::Admin, Clock::System.now(), "test")
+        .await
+        .unwrap();
+    anbun::store::tokens::revoke_token(&mut connection, "once", Clock::System.now())
+        .await
+        .unwrap();
+    assert_eq!(
+        server.get("/api/v1/deliveries").await.status(),
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test]

@@ -131,11 +131,11 @@ impl SmallExport {
     }
 
     pub(crate) fn write_manifest(&self, data_file: &str) {
-        fs::write(
-            self.manifest_file(),
-            serde_json::json!({"dataFiles": [data_file], "columns": []}).to_string(),
-        )
-        .unwrap();
+        // Every refresh is another execution.
+        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let execution = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string();
+        let manifest = serde_json::json!({"executionId": execution, "dataFiles": [data_file], "columns": []});
+        fs::write(self.manifest_file(), manifest.to_string()).unwrap();
     }
 }
 
@@ -376,6 +376,7 @@ async fn manifests_that_are_none_are_refused() {
         ("[]", "not a manifest in JSON"),
         ("{\"reportKeys\": []}", "legacy Cost and Usage Report"),
         ("{\"columns\": []}", "no dataFiles"),
+        ("{\"dataFiles\": []}", "no data files"),
         (
             "{\"dataFiles\": [\"s3://b/e/data/BILLING_PERIOD=2026-10/x.csv.gz\"]}",
             "not Parquet",

@@ -33,6 +33,50 @@ async fn the_same_delivery_twice_changes_nothing() {
     assert_eq!(snapshots, 1);
 }
 
+/// AWS writes the manifest last: new files under the old manifest are a refresh that is not done.
+#[tokio::test]
+async fn files_that_change_under_their_manifest_are_refused() {
+    let database = database().await;
+    let mut export = SmallExport::new("under-way");
+    load(&database, export.write()).await;
+    let manifest = std::fs::read(export.manifest_file()).unwrap();
+    export.lines.push((9, "Usage", "AmazonBedrock", "USD", 1.0));
+    export.write();
+    std::fs::write(export.manifest_file(), manifest).unwrap();
+    assert!(
+        support::refusal(&database, &export.folder)
+            .await
+            .contains("a refresh is under way")
+    );
+    assert_eq!(costs_by_payer(&database).await[0].1, Decimal::new(275, 3));
+}
+
+/// Figures that a refused delivery did not reach say so until one is loaded.
+#[tokio::test]
+async fn a_refusal_stays_with_the_month_until_a_delivery_is_loaded() {
+    let database = database().await;
+    let export = SmallExport::new("refused");
+    load(&database, export.write()).await;
+    let findings = async || {
+        let mut connection = database.pool.acquire().await.unwrap();
+        let month: anbun::domain::period::BillingPeriod = "2026-10".parse().unwrap();
+        let found = anbun::api::chargeback::period_findings(&mut connection, month, month.next())
+            .await
+            .unwrap();
+        found
+            .into_iter()
+            .filter(|finding| finding.code == "delivery_refused")
+            .map(|finding| finding.message)
+            .collect::<Vec<_>>()
+    };
+    assert!(findings().await.is_empty());
+    std::fs::write(export.manifest_file(), "{").unwrap();
+    support::refusal(&database, &export.folder).await;
+    assert!(findings().await[0].contains("not a manifest in JSON"));
+    load(&database, export.write()).await;
+    assert!(findings().await.is_empty());
+}
+
 #[tokio::test]
 async fn a_later_delivery_replaces_and_another_payer_stays() {
     let database = database().await;

@@ -26,8 +26,17 @@ pub struct Manifest {
     pub files: Vec<PathBuf>,
     /// When the manifest was written: it is the last file of a refresh.
     pub delivered_at: DateTime<Utc>,
-    /// The manifest's content with the length and time of every file that it lists.
+    /// Of the manifest's content, then of the length and time of every file that it lists: `content/files`.
     pub digest: String,
+}
+
+impl Manifest {
+    /// Whether a digest is of this same manifest, whatever became of its files.  AWS writes the manifest last: files that
+    /// are new under an old manifest are a refresh that is not done.
+    pub fn is_same_manifest(&self, digest: &str) -> bool {
+        let content = |digest: &str| digest.split('/').next().map(str::to_owned);
+        content(&self.digest) == content(digest)
+    }
 }
 
 #[derive(Deserialize)]
@@ -72,6 +81,19 @@ pub fn find_manifests(export: &Path) -> Result<Vec<FoundManifest>, SourceError> 
         .iter()
         .map(|(period, partition)| (*period, read(*period, partition)))
         .collect())
+}
+
+/// The latest manifest of one billing period.
+pub fn find_manifest(export: &Path, period: BillingPeriod) -> Result<Manifest, SourceError> {
+    let found = find_manifests(export)?.into_iter().find(|(found, _)| *found == period);
+    found.map_or_else(
+        || {
+            Err(SourceError::Changed {
+                path: export.to_path_buf(),
+            })
+        },
+        |(_, manifest)| manifest,
+    )
 }
 
 /// Fails where the delivery is not the one that the manifest described when it was found.
@@ -173,8 +195,13 @@ fn read_manifest(export: &Path, path: &Path, period: BillingPeriod) -> Result<Ma
             refuse("it has no dataFiles".to_owned(), "check which file this is")
         });
     };
+    if names.is_empty() {
+        return Err(refuse(
+            "it lists no data files".to_owned(),
+            "wait for the next refresh; what was loaded before is kept",
+        ));
+    }
     let mut hash = Sha256::new();
-    hash.update(&text);
     let mut files = Vec::with_capacity(names.len());
     for name in &names {
         let file = locate(export, name, period)
@@ -196,7 +223,8 @@ fn read_manifest(export: &Path, path: &Path, period: BillingPeriod) -> Result<Ma
             "nothing was loaded: the file's cost would count twice",
         ));
     }
-    let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let digest = format!("{}/{}", hex(&Sha256::digest(&text)), hex(&hash.finalize()));
     let delivered_at = properties.modified().map_err(unreadable)?.into();
     Ok(Manifest {
         path: path.to_path_buf(),

@@ -17,7 +17,8 @@ use crate::domain::finding::{Finding, Severity};
 ///
 /// Memory follows the number of distinct charges and the size of a row group, not the number of rows.
 pub fn read_delivery(manifest: &Manifest, threads: usize) -> Result<Delivery, SourceError> {
-    let mut present = BTreeSet::new();
+    // What any file lacks is missing: its lines are without it.
+    let mut present: Option<BTreeSet<String>> = None;
     let mut files = Vec::with_capacity(manifest.files.len());
     for path in &manifest.files {
         let file = ColumnarFile::open(path).map_err(|error| file_error(path, &error))?;
@@ -25,7 +26,8 @@ pub fn read_delivery(manifest: &Manifest, threads: usize) -> Result<Delivery, So
         if file.row_groups().next().is_some() {
             let names = file.column_names();
             columns::check_needed(path, &names)?;
-            present.extend(names.iter().map(|name| (*name).to_owned()));
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            present = Some(present.map_or_else(|| BTreeSet::clone(&names), |others| &others & &names));
         }
         files.push((path, file));
     }
@@ -33,6 +35,7 @@ pub fn read_delivery(manifest: &Manifest, threads: usize) -> Result<Delivery, So
         .iter()
         .flat_map(|(path, file)| file.row_groups().map(move |group| (*path, group)))
         .collect();
+    let present = present.unwrap_or_default();
     let sums = sum_row_groups(&jobs, threads.clamp(1, jobs.len().max(1)))?;
     let mut delivery = sums.finish(manifest.period);
     delivery.findings = columns::findings(&present);

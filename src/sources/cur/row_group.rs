@@ -18,6 +18,9 @@ use crate::domain::money::{Amount, LINE_LIMIT};
 use ledger::{KeptLedger, Ledger};
 use selection::Selection;
 
+/// More of anything than this in one line is no measurement but a damaged file.
+const QUANTITY_LIMIT: f64 = 1e12;
+
 /// A failure with the column that it is about.
 pub(super) enum RowGroupError {
     Column(&'static str, ColumnError),
@@ -82,8 +85,9 @@ impl<'c> Interner<'c> {
 }
 
 fn text_of<'b>(bytes: &'b [u8], column: &'static str) -> Result<&'b str> {
-    std::str::from_utf8(bytes)
-        .map_err(|_| RowGroupError::Column(column, ColumnError::Damaged("a string is not UTF-8".to_owned())))
+    let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+    let damaged = || ColumnError::Damaged("a string is not UTF-8, or holds a NUL".to_owned());
+    text.ok_or_else(|| RowGroupError::Column(column, damaged()))
 }
 
 fn double_column(group: &RowGroup<'_>, name: &'static str, rows: usize) -> Result<DoubleColumn> {
@@ -153,10 +157,11 @@ fn add_kept(group: &RowGroup<'_>, selection: &Selection, ledger: &KeptLedger, su
             .map(|value| money(value, LIST_COST, row))
             .transpose()?;
         let quantity = quantities.get(nth).unwrap_or(0.0);
-        let quantity = Amount::from_double(quantity).ok_or_else(|| RowGroupError::Value {
+        let quantity = Amount::from_double(quantity).filter(|_| quantity.abs() < QUANTITY_LIMIT);
+        let quantity = quantity.ok_or_else(|| RowGroupError::Value {
             column: QUANTITY,
             row,
-            what: format!("{quantity} is no quantity"),
+            what: format!("{} is no quantity", quantities.get(nth).unwrap_or(0.0)),
         })?;
         let key = ChargeKey {
             usage_date: ledger.usage_dates[nth],

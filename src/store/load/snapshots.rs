@@ -46,6 +46,7 @@ pub(super) async fn insert_snapshot(
         provenance.delivered_at,
         provenance.loaded_at,
         provenance.loaded_by,
+        provenance.directory_version,
         delivery.lines_read,
         booked.total().lines,
         days.first(),

@@ -24,10 +24,17 @@ pub fn run_guard(
     let layout = Layout::of(data_folder, transport.parse()?)?;
     let guarding = layout.lock_file("guard.lock")?;
     guarding.lock()?;
+    // Nobody reads this process's own words: whoever waits for the server reads the file.
+    hold_server(&layout, binaries, durability).inspect_err(|error| {
+        let _ = fs::write(layout.failure(), error.to_string());
+    })
+}
+
+fn hold_server(layout: &Layout, binaries: &Path, durability: &str) -> Result<(), PrivateServerError> {
     let user = ServerUser::find()?;
     let mut server = Server {
         child: None,
-        layout: &layout,
+        layout,
         binaries,
         durability,
         user,
@@ -35,10 +42,10 @@ pub fn run_guard(
     let started = Instant::now();
     let users = layout.lock_file("users.lock")?;
     while users.try_lock().is_err() {
-        if server.is_running()? || accepts_connections(&layout) {
+        if server.is_running()? || accepts_connections(layout) {
             std::thread::sleep(Duration::from_millis(50));
         } else if server.child.is_none() {
-            server.child = Some(spawn(&layout, binaries, durability, user)?);
+            server.child = Some(spawn(layout, binaries, durability, user)?);
         } else if server.was_in_the_way()? && started.elapsed() < Duration::from_secs(TAKEOVER_SECONDS_MAX) {
             server.child = None;
             std::thread::sleep(Duration::from_millis(100));

@@ -55,6 +55,19 @@ impl ServerUser {
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
     }
 
+    /// Whether a folder is the server user's own and closed to everybody else: one that somebody else has prepared under a
+    /// name that can be foreseen is neither.
+    pub(super) fn owns(self, folder: &Path) -> bool {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let expected = self
+            .other
+            .map(|(uid, _)| uid)
+            .or_else(|| std::fs::metadata("/proc/self").ok().map(|m| m.uid()));
+        std::fs::symlink_metadata(folder).is_ok_and(|found| {
+            found.is_dir() && found.permissions().mode() & 0o077 == 0 && expected.is_none_or(|uid| uid == found.uid())
+        })
+    }
+
     /// The server's user must be able to pass every folder above its own.
     pub(super) fn check_reachable(self, folder: &Path) -> Result<(), PrivateServerError> {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -82,6 +95,10 @@ impl ServerUser {
 
     pub(super) fn own(self, _: &Path) -> std::io::Result<()> {
         Ok(())
+    }
+
+    pub(super) fn owns(self, _: &Path) -> bool {
+        true
     }
 
     pub(super) fn check_reachable(self, _: &Path) -> Result<(), PrivateServerError> {

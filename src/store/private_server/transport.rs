@@ -74,7 +74,7 @@ impl Endpoint {
     /// Whether something listens there.
     pub(super) fn answers(&self) -> bool {
         match self {
-            Self::Socket { folder } => socket_answers(folder),
+            Self::Socket { folder } => ServerUser::find().is_ok_and(|user| user.owns(folder)) && socket_answers(folder),
             Self::Loopback { port_file, .. } => read_port(port_file).is_some_and(|port| {
                 TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Duration::from_secs(1))
                     .is_ok()
@@ -101,10 +101,16 @@ impl Endpoint {
     /// Makes what a server needs before it can listen.
     pub(super) fn prepare(&self, user: ServerUser) -> Result<(), PrivateServerError> {
         match self {
-            Self::Socket { folder } => {
-                fs::create_dir_all(folder)?;
-                user.own(folder)?;
-            }
+            Self::Socket { folder } => match fs::create_dir(folder) {
+                Ok(()) => user.own(folder)?,
+                Err(_) if user.owns(folder) => {}
+                Err(error) => {
+                    return Err(PrivateServerError::Folder {
+                        path: folder.clone(),
+                        what: format!("the socket's folder is not the server's own: {error}; remove it"),
+                    });
+                }
+            },
             Self::Loopback {
                 port_file,
                 password_file,

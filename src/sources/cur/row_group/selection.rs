@@ -117,7 +117,9 @@ impl Editions<'_> {
     fn look_up(&mut self, sums: &mut Accumulator) -> Result<()> {
         self.standing = vec![Standing::NoEdition];
         for code in (1..).take(self.codes.strings.len()) {
-            let is_known = |name: &[u8]| BEDROCK_PRODUCT_CODES.iter().any(|known| known.as_bytes() == name);
+            // An empty code is no product's: a name found beside it says nothing about its other lines.
+            let is_known =
+                |name: &[u8]| name.is_empty() || BEDROCK_PRODUCT_CODES.iter().any(|known| known.as_bytes() == name);
             let id = self.ids.id(code, sums)?;
             self.standing.push(match sums.edition(id) {
                 Some(true) => Standing::Edition,
