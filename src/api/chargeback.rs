@@ -282,6 +282,23 @@ pub async fn read_at(
     }))
 }
 
+/// What amounts of a month in their own currency rest on.
+pub async fn footing(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Footing> {
+    let loaded = chargeback::list_periods(connection)
+        .await?
+        .into_iter()
+        .find(|loaded| loaded.period == period);
+    let findings = period_findings(connection, period, period.next()).await?;
+    let data_as_of = loaded.map(|loaded| loaded.data_as_of);
+    Ok(Footing {
+        basis: "bill",
+        state: "open",
+        data_as_of,
+        rates: Vec::new(),
+        findings,
+    })
+}
+
 type NamesByCode = std::collections::HashMap<String, (String, Option<String>)>;
 
 async fn names_of(connection: &mut PgConnection, period: BillingPeriod, by: GroupBy) -> StoreResult<NamesByCode> {

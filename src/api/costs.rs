@@ -19,7 +19,7 @@ use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
-use crate::store::costs::{CostRow, Slice, sum_costs};
+use crate::store::costs::{CostRow, RangeOf, Slice, sum_costs};
 use crate::store::{chargeback, tokens};
 
 /// A slice returns at most this many rows; more is an error that asks for a narrower one, never a silent cut.
@@ -245,7 +245,13 @@ pub async fn answer(
         });
     }
     let limit = i64::try_from(ROWS_MAX).unwrap_or(i64::MAX) + 1;
+    let is_first_day = |day: NaiveDate| day.day() == 1;
     let slice = Slice {
+        range_of: if is_first_day(from) && is_first_day(to) {
+            RangeOf::BillingPeriods
+        } else {
+            RangeOf::UsageDays
+        },
         from,
         to,
         by: question.by.clone(),

@@ -5,8 +5,8 @@ use axum::extract::{Extension, Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::chargeback::parse_period;
-use super::view::MoneyView;
+use super::chargeback::{begin_moment, footing, parse_period};
+use super::view::{Footing, MoneyView};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
@@ -25,8 +25,8 @@ pub struct UsageQuery {
 pub struct PersonUsageView {
     pub person: String,
     pub period: String,
-    pub basis: &'static str,
-    pub state: &'static str,
+    #[serde(flatten)]
+    pub footing: Footing,
     pub data: Vec<PersonModelView>,
 }
 
@@ -70,7 +70,10 @@ pub async fn get_person_usage(
         state.clock.now(),
     )
     .await?;
-    let rows = chargeback::sum_person_models(&mut connection, &person_id, period).await?;
+    let mut moment = begin_moment(&mut connection).await?;
+    let rows = chargeback::sum_person_models(&mut moment, &person_id, period).await?;
+    let footing = footing(&mut moment, period).await?;
+    moment.commit().await?;
     if rows.is_empty() {
         return Err(ApiError::NotFound(format!(
             "no use of '{person_id}' in {period} is loaded"
@@ -86,8 +89,7 @@ pub async fn get_person_usage(
     Ok(Json(PersonUsageView {
         person: person_id,
         period: period.to_string(),
-        basis: "bill",
-        state: "open",
+        footing,
         data: data.collect(),
     }))
 }

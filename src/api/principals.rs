@@ -5,8 +5,8 @@ use axum::extract::{Extension, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::chargeback::{not_loaded, parse_period};
-use super::view::MoneyView;
+use super::chargeback::{footing, not_loaded, parse_period};
+use super::view::{Footing, MoneyView};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::attribution::State as AttributionState;
 use crate::http::AppState;
@@ -33,8 +33,8 @@ pub struct PrincipalsQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PrincipalsView {
     pub period: String,
-    pub basis: &'static str,
-    pub state: &'static str,
+    #[serde(flatten)]
+    pub footing: Footing,
     pub data: Vec<PrincipalView>,
     pub next_cursor: Option<String>,
 }
@@ -112,6 +112,7 @@ pub async fn list_principals(
     )
     .await?;
     let mut rows = principals::list_principals(&mut connection, period, wanted, limit + 1, offset).await?;
+    let footing = footing(&mut connection, period).await?;
     let has_more = i64::try_from(rows.len()).is_ok_and(|found| found > limit);
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let data = rows.into_iter().map(|row| PrincipalView {
@@ -127,8 +128,7 @@ pub async fn list_principals(
     let next_cursor = has_more.then(|| (offset + limit).to_string());
     Ok(Json(PrincipalsView {
         period: period.to_string(),
-        basis: "bill",
-        state: "open",
+        footing,
         data: data.collect(),
         next_cursor,
     }))

@@ -131,19 +131,21 @@ async fn data_checks(context: &CommandContext, database: &Database) -> anyhow::R
     });
     for export in &context.config.exports {
         let found = crate::sources::cur::manifest::find_manifests(std::path::Path::new(&export.location));
+        let name = format!("export {}", export.name);
         checks.push(match found {
-            Ok(found) => Check::new(
-                format!("export {}", export.name),
-                Health::Ok,
-                format!("{} months", found.len()),
-                "",
-            ),
-            Err(error) => Check::new(
-                format!("export {}", export.name),
-                Health::Fail,
-                error.to_string(),
-                "correct [[exports]] location",
-            ),
+            Ok(found) => match found
+                .iter()
+                .find_map(|(period, manifest)| Some((period, manifest.as_ref().err()?)))
+            {
+                None => Check::new(name, Health::Ok, format!("{} months", found.len()), ""),
+                Some((period, error)) => Check::new(
+                    name,
+                    Health::Fail,
+                    format!("{period}: {error}"),
+                    "wait for the next refresh, or see the message",
+                ),
+            },
+            Err(error) => Check::new(name, Health::Fail, error.to_string(), "correct [[exports]] location"),
         });
     }
     let deliveries = deliveries::read(&mut connection).await?.data;

@@ -53,6 +53,17 @@ pub enum DirectoryFile {
     Principals(Table<PrincipalEntry>),
 }
 
+impl DirectoryFile {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Departments(table) => &table.file,
+            Self::People(table) => &table.file,
+            Self::Projects(table) => &table.file,
+            Self::Principals(table) => &table.file,
+        }
+    }
+}
+
 const DEPARTMENT_COLUMNS: &[&str] = &[
     "code",
     "name",

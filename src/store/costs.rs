@@ -22,9 +22,19 @@ pub struct CostRow {
     pub lines: i64,
 }
 
+/// What a range of days is asked of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RangeOf {
+    /// Whole months as they are billed: what a chargeback of them adds up to, a late line of an earlier day included.
+    BillingPeriods,
+    /// Days of use, in whichever month they are billed.
+    UsageDays,
+}
+
 /// What to sum: days from `from` up to but not including `to`, grouped by `by`, only where every filter holds.
 #[derive(Debug, Clone)]
 pub struct Slice {
+    pub range_of: RangeOf,
     pub from: NaiveDate,
     pub to: NaiveDate,
     pub by: Vec<Dimension>,
@@ -79,8 +89,12 @@ pub async fn sum_costs(connection: &mut PgConnection, slice: &Slice) -> StoreRes
         " from charges as c inner join bill_sections as b using (section_key) inner join attributions as a using (attribution_key) \
          inner join meters as m using (meter_key) inner join accounts as o on o.account_key = c.account_key \
          inner join accounts as y on y.account_key = c.payer_key left join principals as p using (principal_key) \
-         where c.usage_date >= $1 and c.usage_date < $2",
+         where ",
     );
+    sql.push_str(match slice.range_of {
+        RangeOf::BillingPeriods => "c.billing_period >= $1 and c.billing_period < $2",
+        RangeOf::UsageDays => "c.usage_date >= $1 and c.usage_date < $2",
+    });
     // The parameters follow the two days and the limit.
     for (i, (dimension, values)) in slice.filters.iter().enumerate() {
         let column = column(*dimension);

@@ -30,6 +30,9 @@ pub const SUPERUSER: &str = "anbun";
 /// A first start takes one to three seconds; a recovery after a crash can take longer.
 const READY_SECONDS_MAX: u64 = 60;
 
+/// Folders in which clusters are made, by the process that makes them.
+const MAKING_PREFIX: &str = "postgres.making-";
+
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateServerError {
     #[error(
@@ -165,12 +168,16 @@ fn initialise(layout: &Layout) -> Result<Binaries, PrivateServerError> {
     if layout.cluster.join("PG_VERSION").exists() {
         return Ok(binaries);
     }
-    // A killed initdb leaves a half-made cluster that looks like one: it is made elsewhere and moved when it is whole.
-    let making = layout.root.join("postgres.making");
-    for half_made in [&making, &layout.cluster] {
-        if half_made.exists() {
-            fs::remove_dir_all(half_made)?;
+    // A killed program leaves a half-made cluster, which its initdb may still be writing to: each is made in a folder of its
+    // own and moved when it is whole.  What others left is removed where that is possible yet.
+    let making = layout.root.join(format!("{MAKING_PREFIX}{}", std::process::id()));
+    for entry in fs::read_dir(&layout.root)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(MAKING_PREFIX) {
+            let _ = fs::remove_dir_all(entry.path());
         }
+    }
+    if layout.cluster.exists() {
+        fs::remove_dir_all(&layout.cluster)?;
     }
     fs::create_dir_all(&making)?;
     user.own(&making)?;

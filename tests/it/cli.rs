@@ -276,6 +276,25 @@ fn directory_errors_name_file_line_and_column() {
     );
     check("l.csv", b"account_id,role_name,session_name,user_name,person_id,department_code,project_code,kind,valid_from,valid_to\n1,r,*,,,,,service,2020-01-01,\n", &["line 2", "account_id", "twelve digits"]);
     check("m.csv", b"account_id,role_name,session_name,user_name,person_id,department_code,project_code,kind,valid_from,valid_to\n*,r,*,,,,,robot,2020-01-01,\n", &["line 2", "kind", "none of person, service, gateway, shared"]);
+    // A department that the kept people are in cannot go without them.
+    let people =
+        "person_id,name,email,department_code,manager_person_id,valid_from,valid_to\nE1,A,a@x.jp,sales,,2020-01-01,\n";
+    std::fs::write(folder.join("people.csv"), people).unwrap();
+    std::fs::write(folder.join("departments.csv"), with("sales,Sales,,,1,,2020-01-01,\n")).unwrap();
+    let both = ["departments.csv", "people.csv"].map(|name| folder.join(name).to_str().unwrap().to_owned());
+    let kept = scratch("directory-kept");
+    assert!(
+        anbun(&kept, &["directory", "import", &both[0], &both[1]])
+            .status
+            .success()
+    );
+    std::fs::write(folder.join("departments.csv"), with("legal,Legal,,,1,,2020-01-01,\n")).unwrap();
+    let lost = anbun(&kept, &["directory", "import", &both[0]]);
+    assert!(
+        stderr(&lost).contains("no department 'sales', which person E1"),
+        "{}",
+        stderr(&lost)
+    );
     // Nothing of all that was kept; a byte order mark is.
     std::fs::write(
         folder.join("good.csv"),
@@ -351,4 +370,40 @@ async fn loopback_needs_the_password() {
     );
     drop(lease);
     wait_until_stopped(&data);
+}
+
+/// A server that has only just been started has no pid file yet; its guard must end it all the same.
+#[test]
+fn a_program_killed_while_its_server_starts_leaves_no_server() {
+    for milliseconds in [100, 300, 500, 600, 700, 800, 900] {
+        let data = scratch("start-killed");
+        let mut migrate = Command::new(PROGRAM)
+            .arg("--data-dir")
+            .arg(&data)
+            .arg("migrate")
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        migrate.kill().unwrap();
+        migrate.wait().unwrap();
+        // The guard holds its lock as long as it or its server lives.
+        let guard = std::fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(data.join("guard.lock"));
+        let (guard, started) = (guard.unwrap(), Instant::now());
+        while guard.try_lock().is_err() {
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "after {milliseconds} ms the guard never ended"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        drop(guard);
+        wait_until_stopped(&data);
+        let again = anbun(&data, &["migrate"]);
+        assert!(again.status.success(), "after {milliseconds} ms: {}", stderr(&again));
+    }
 }

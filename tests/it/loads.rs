@@ -308,6 +308,10 @@ impl SmallDisk {
 #[cfg(target_os = "linux")]
 impl Drop for SmallDisk {
     fn drop(&mut self) {
+        let started = std::time::Instant::now();
+        while self.0.join("data/postgres/postmaster.pid").exists() && started.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
@@ -363,4 +367,26 @@ fn a_full_disk_refuses_the_load_and_leaves_the_old_month() {
     assert!(loaded.status.success(), "{}", stderr(&loaded));
     serve.kill().unwrap();
     serve.wait().unwrap();
+}
+
+/// A line of another day that October bills is October's: the slice of a month adds up to its chargeback.
+#[tokio::test]
+async fn a_late_line_counts_in_the_month_that_bills_it() {
+    let database = database().await;
+    let mut export = SmallExport::new("late");
+    export.lines.push((40, "Usage", "AmazonBedrock", "USD", 2.0));
+    load(&database, export.write()).await;
+    let mut connection = database.pool.acquire().await.unwrap();
+    let question = anbun::api::costs::Question::default();
+    let actor = anbun::domain::actor::Actor::local();
+    let slice = anbun::api::costs::answer(&mut connection, &question, &actor, anbun::clock::Clock::System.now())
+        .await
+        .unwrap();
+    assert_eq!(slice.total.unwrap().cost.amount, "2.275");
+    let reporting = anbun::domain::chargeback::Reporting::Usd;
+    let by = anbun::domain::chargeback::GroupBy::Department;
+    let month = anbun::api::chargeback::read(&mut connection, "2026-10".parse().unwrap(), by, reporting)
+        .await
+        .unwrap();
+    assert_eq!(month.unwrap().total.amount, "2.275");
 }

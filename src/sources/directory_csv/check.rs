@@ -24,6 +24,7 @@ pub fn check_directory(files: &[DirectoryFile], kept: &Directory) -> Result<Dire
         }
     }
     let known = Known::of(&whole);
+    check_kept(files, &whole, &known)?;
     for file in files {
         match file {
             DirectoryFile::Departments(table) => check_departments(table, &known)?,
@@ -63,6 +64,60 @@ pub fn check_directory(files: &[DirectoryFile], kept: &Directory) -> Result<Dire
         }
     }
     Ok(whole)
+}
+
+/// A file must not take away a name that a table which it does not replace still uses.
+fn check_kept(files: &[DirectoryFile], whole: &Directory, known: &Known) -> Result<(), DirectoryError> {
+    let Some(file) = files.iter().map(DirectoryFile::path).next() else {
+        return Ok(());
+    };
+    let replaced = |is: fn(&DirectoryFile) -> bool| files.iter().any(is);
+    let refuse = |what: String| {
+        Err(DirectoryError::Header {
+            file: file.to_path_buf(),
+            what,
+        })
+    };
+    let lost_department = |code: &str| !code.is_empty() && !known.departments.contains(&comparable_name(code));
+    let lost_person = |id: &str| !id.is_empty() && !known.people.contains(id);
+    let lost_project = |code: &str| !code.is_empty() && !known.projects.contains(&comparable_name(code));
+    if !replaced(|file| matches!(file, DirectoryFile::People(_)))
+        && let Some(person) = whole
+            .people
+            .iter()
+            .find(|person| lost_department(&person.department_code))
+    {
+        let (code, id) = (&person.department_code, &person.person_id);
+        return refuse(format!(
+            "it has no department '{code}', which person {id} of the directory is in; import people with it"
+        ));
+    }
+    if !replaced(|file| matches!(file, DirectoryFile::Projects(_)))
+        && let Some(project) = whole
+            .projects
+            .iter()
+            .find(|p| lost_department(&p.department_code) || lost_person(&p.owner_person_id))
+    {
+        return refuse(format!(
+            "it lacks the department or owner of project {} of the directory; import projects with it",
+            project.code
+        ));
+    }
+    if !replaced(|file| matches!(file, DirectoryFile::Principals(_)))
+        && let Some(entry) = whole.principals.iter().find(|entry| {
+            lost_department(&entry.department_code)
+                || lost_person(&entry.person_id)
+                || lost_project(&entry.project_code)
+        })
+    {
+        let role = [&entry.role, &entry.user]
+            .map(crate::domain::directory::Cell::as_text)
+            .join("");
+        return refuse(format!(
+            "it lacks what principal '{role}' of the directory names; import principals with it"
+        ));
+    }
+    Ok(())
 }
 
 /// Names that something in the directory has, on any day.

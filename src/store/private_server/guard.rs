@@ -14,6 +14,9 @@ use super::{Layout, PrivateServerError, accepts_connections};
 /// A server that is still stopping holds the cluster for a moment; this long a new one tries again.
 const TAKEOVER_SECONDS_MAX: u64 = 30;
 
+/// A fast stop takes a fraction of a second; one that takes this long is stuck.
+const STOP_SECONDS_MAX: u64 = 60;
+
 /// Runs until no program uses the server of `data_folder`.  `durability` is `full` or `none`.
 pub fn run_guard(
     data_folder: &Path,
@@ -91,7 +94,33 @@ impl Server<'_> {
         Ok(words.contains("already exists") || words.contains("is another postmaster"))
     }
 
+    /// Stops the server and waits until it is gone.
+    ///
+    /// One that was only just started has no pid file yet and cannot be told to stop; so it is told again until it has
+    /// heard it, and after a while ended.
     fn stop(mut self) -> Result<(), PrivateServerError> {
+        let started = Instant::now();
+        loop {
+            self.ask_to_stop()?;
+            let is_gone = match &mut self.child {
+                Some(child) => child.try_wait()?.is_some(),
+                None => !accepts_connections(self.layout),
+            };
+            if is_gone {
+                return Ok(());
+            }
+            if started.elapsed() > Duration::from_secs(STOP_SECONDS_MAX) {
+                return self
+                    .child
+                    .as_mut()
+                    .map_or(Ok(()), |child| child.kill().and_then(|()| child.wait().map(drop)))
+                    .map_err(Into::into);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn ask_to_stop(&self) -> Result<(), PrivateServerError> {
         let mut stop = Command::new(self.binaries.join(format!("pg_ctl{}", std::env::consts::EXE_SUFFIX)));
         // What will not be used again, a test's cluster above all, need not be flushed.
         let mode = if self.durability == "full" {
@@ -99,16 +128,14 @@ impl Server<'_> {
         } else {
             "--mode=immediate"
         };
-        stop.args(["stop", mode, "--silent", "-D"]).arg(&self.layout.cluster);
+        stop.args(["stop", mode, "--silent", "--timeout=5", "-D"])
+            .arg(&self.layout.cluster);
         stop.current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         self.user.run_as(&mut stop);
         stop.status()?;
-        if let Some(child) = &mut self.child {
-            child.wait()?;
-        }
         Ok(())
     }
 }
