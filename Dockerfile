@@ -11,7 +11,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --create-home anbun
 COPY --from=build /usr/local/bin/anbun /usr/local/bin/anbun
-USER anbun
+USER 10001
 EXPOSE 8080
 ENTRYPOINT ["anbun"]
 CMD ["serve"]

@@ -1,22 +1,54 @@
--- Findings of what is loaded for the months in a range, the gravest first, then by the money on them.
+-- What a reader of the months in a range must know, in one round: findings of what is loaded, deliveries that were refused,
+-- and months that an older directory attributed; the gravest first, then by the money on them.
 -- $1 first billing period, $2 last billing period (exclusive)
+-- Index: snapshots_current, findings_snapshot.
+with loaded as (
+    select n.snapshot_id, n.billing_period, n.directory_version, s.name as source
+    from snapshots as n
+    inner join sources as s using (source_id)
+    where n.is_current and n.billing_period >= $1 and n.billing_period < $2
+),
+
+known as (
+    select
+        n.billing_period, n.source, 'finding' as kind, f.code, f.severity, f.subject, f.message, f.action, f.amount, f.currency,
+        f.lines, null::timestamptz as noticed_at
+    from findings as f
+    inner join loaded as n using (snapshot_id)
+
+    union all
+
+    select
+        r.billing_period, s.name, 'refusal', 'delivery_refused', 'error', s.name, r.message, '', null, null, null, r.refused_at
+    from refusals as r
+    inner join sources as s using (source_id)
+    where r.billing_period >= $1 and r.billing_period < $2
+
+    union all
+
+    select
+        n.billing_period, n.source, 'older_directory', 'directory_is_newer', 'warning', n.source, '', '', null, null, null, null
+    from loaded as n
+    where coalesce(n.directory_version, 0) < (select max(v.directory_version) from directory_versions as v)
+)
+
 select
-    n.billing_period,
-    s.name as source,
-    f.code,
-    f.severity,
-    f.subject,
-    f.message,
-    f.action,
-    f.amount,
-    f.currency,
-    f.lines
-from findings as f
-inner join snapshots as n using (snapshot_id)
-inner join sources as s using (source_id)
-where n.is_current and n.billing_period >= $1 and n.billing_period < $2
+    billing_period as "billing_period!",
+    source as "source!",
+    kind as "kind!",
+    code as "code!",
+    severity as "severity!",
+    subject as "subject!",
+    message as "message!",
+    action as "action!",
+    amount,
+    currency,
+    lines,
+    noticed_at
+from known
 order by
-    case f.severity when 'error' then 0 when 'warning' then 1 else 2 end,
-    abs(coalesce(f.amount, 0)) desc,
-    f.finding_id
+    case severity when 'error' then 0 when 'warning' then 1 else 2 end,
+    abs(coalesce(amount, 0)) desc,
+    code,
+    subject
 limit 5000

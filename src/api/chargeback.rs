@@ -198,11 +198,7 @@ pub async fn read_at(
     by: GroupBy,
     reporting: Reporting,
 ) -> StoreResult<Option<ChargebackView>> {
-    let Some(loaded) = chargeback::list_periods(moment)
-        .await?
-        .into_iter()
-        .find(|loaded| loaded.period == period)
-    else {
+    let Some(data_as_of) = chargeback::find_data_as_of(moment, period).await? else {
         return Ok(None);
     };
     let sums = chargeback::sum_departments(moment, period).await?;
@@ -266,7 +262,7 @@ pub async fn read_at(
         footing: Footing {
             basis: "bill",
             state: "open",
-            data_as_of: Some(loaded.data_as_of),
+            data_as_of: Some(data_as_of),
             rates: rates(reporting),
             findings,
         },
@@ -284,12 +280,8 @@ pub async fn read_at(
 
 /// What amounts of a month in their own currency rest on.
 pub async fn footing(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Footing> {
-    let loaded = chargeback::list_periods(connection)
-        .await?
-        .into_iter()
-        .find(|loaded| loaded.period == period);
+    let data_as_of = chargeback::find_data_as_of(connection, period).await?;
     let findings = period_findings(connection, period, period.next()).await?;
-    let data_as_of = loaded.map(|loaded| loaded.data_as_of);
     Ok(Footing {
         basis: "bill",
         state: "open",
@@ -321,52 +313,17 @@ async fn names_of(connection: &mut PgConnection, period: BillingPeriod, by: Grou
     })
 }
 
-/// Findings of the loaded deliveries of some months, and of months whose charges an older directory decided.
+/// What a reader of the months from `from` up to but not including `to` must know.
 pub async fn period_findings(
     connection: &mut PgConnection,
     from: BillingPeriod,
     to: BillingPeriod,
 ) -> StoreResult<Vec<FindingView>> {
-    let mut findings: Vec<FindingView> = status::list_findings(connection, from, to)
+    Ok(status::list_findings(connection, from, to)
         .await?
         .into_iter()
         .map(FindingView::from)
-        .collect();
-    for refusal in status::list_refusals(connection, from, to).await? {
-        findings.insert(
-            0,
-            FindingView {
-                code: "delivery_refused".to_owned(),
-                severity: "error",
-                subject: refusal.source,
-                message: format!(
-                    "a delivery was refused on {}: {}",
-                    refusal.refused_at.format("%Y-%m-%d %H:%M UTC"),
-                    refusal.message
-                ),
-                action: "these figures are of the delivery before; run 'anbun ingest cur' when the export is whole"
-                    .to_owned(),
-                period: Some(refusal.period.to_string()),
-                amount: None,
-                lines: None,
-            },
-        );
-    }
-    let deliveries = status::list_deliveries(connection).await?;
-    let older = deliveries
-        .into_iter()
-        .filter(|d| d.directory_is_older && d.period >= from && d.period < to);
-    findings.extend(older.map(|delivery| FindingView {
-        code: "directory_is_newer".to_owned(),
-        severity: "warning",
-        subject: delivery.source,
-        message: "the directory has changed since the charges of this month were attributed".to_owned(),
-        action: "load the month again with 'anbun ingest cur LOCATION --force'".to_owned(),
-        period: Some(delivery.period.to_string()),
-        amount: None,
-        lines: None,
-    }));
-    Ok(findings)
+        .collect())
 }
 
 fn no_rate(period: BillingPeriod, currency: &str, amount: Amount) -> FindingView {

@@ -5,7 +5,7 @@ use axum::extract::{Extension, Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::chargeback::{begin_moment, footing, parse_period};
+use super::chargeback::{footing, parse_period};
 use super::view::{Footing, MoneyView};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::http::AppState;
@@ -70,10 +70,8 @@ pub async fn get_person_usage(
         state.clock.now(),
     )
     .await?;
-    let mut moment = begin_moment(&mut connection).await?;
-    let rows = chargeback::sum_person_models(&mut moment, &person_id, period).await?;
-    let footing = footing(&mut moment, period).await?;
-    moment.commit().await?;
+    let rows = chargeback::sum_person_models(&mut connection, &person_id, period).await?;
+    let footing = footing(&mut connection, period).await?;
     if rows.is_empty() {
         return Err(ApiError::NotFound(format!(
             "no use of '{person_id}' in {period} is loaded"

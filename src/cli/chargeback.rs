@@ -3,8 +3,9 @@
 use clap::{Subcommand, ValueEnum};
 
 use super::CommandContext;
-use super::output::{self, Table, grouped};
+use super::output::{self, Table};
 use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, not_loaded};
+use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::chargeback::GroupBy;
 use crate::domain::period::BillingPeriod;

@@ -1,8 +1,9 @@
 //! `anbun costs`
 
 use super::CommandContext;
-use super::output::{self, Table, grouped};
+use super::output::{self, Table};
 use crate::api::costs::{Question, answer, parse_day, parse_dimension, parse_filter};
+use crate::api::view::grouped;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CostsArguments {

@@ -10,11 +10,10 @@ use crate::api::chargeback as chargeback_api;
 use crate::config::{Config, ReportingCurrency};
 use crate::domain::chargeback::{GroupBy, Reporting};
 use crate::domain::period::BillingPeriod;
+use crate::jobs::import_directory::{Keep, import_directory};
 use crate::jobs::load_export::{LoadExport, PeriodOutcome};
 use crate::sample::{SampleSize, SampleSums, write_sample};
-use crate::sources::directory_csv::{check_directory, read_directory_file};
 use crate::store::database::Database;
-use crate::store::directory::{DirectoryChanges, get_directory, replace_directory};
 use crate::store::{load, status};
 
 const SOURCE: &str = "demo";
@@ -75,7 +74,9 @@ pub(super) async fn run(context: &CommandContext, arguments: DemoArguments) -> a
         size.people,
         started.elapsed().as_secs_f64()
     );
-    import(&context, &database, &folder.join("directory")).await?;
+    let directory = ["departments", "people", "principals", "projects"];
+    let directory = directory.map(|name| folder.join("directory").join(format!("{name}.csv")));
+    import_directory(&directory, Keep::Yes, &database, context.clock, &context.actor).await?;
     load_sample(&context, &database, &folder.join("export"), size).await?;
     check_sums(&database, size, &sample.sums).await?;
     eprintln!(
@@ -96,29 +97,6 @@ pub(super) async fn run(context: &CommandContext, arguments: DemoArguments) -> a
         context.data_folder().display()
     );
     serve::serve(&context, database, arguments.listen).await
-}
-
-async fn import(context: &CommandContext, database: &Database, folder: &Path) -> anyhow::Result<()> {
-    let files = ["departments.csv", "people.csv", "principals.csv", "projects.csv"];
-    let files = files
-        .iter()
-        .map(|name| read_directory_file(&folder.join(name)))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut connection = database.pool.acquire().await?;
-    let before = get_directory(&mut connection).await?;
-    let after = check_directory(&files, &before)?;
-    let changes = DirectoryChanges::between(&before, &after);
-    if !changes.is_empty() {
-        replace_directory(
-            &mut connection,
-            &after,
-            &changes,
-            context.clock.now(),
-            &context.actor.name,
-        )
-        .await?;
-    }
-    Ok(())
 }
 
 async fn load_sample(

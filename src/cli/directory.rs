@@ -6,9 +6,7 @@ use clap::Subcommand;
 
 use super::CommandContext;
 use super::output::{self, Table};
-use crate::domain::actor::{Action, authorize};
-use crate::sources::directory_csv::{check_directory, read_directory_file};
-use crate::store::directory::{DirectoryChanges, get_directory, lock_directory, replace_directory};
+use crate::jobs::import_directory::{Keep, import_directory};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DirectoryCommand {
@@ -24,18 +22,9 @@ pub(super) enum DirectoryCommand {
 
 pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> anyhow::Result<()> {
     let DirectoryCommand::Import { files, dry_run } = command;
-    authorize(&context.actor, Action::ChangeDirectory)?;
-    let read = files
-        .iter()
-        .map(|file| read_directory_file(file))
-        .collect::<Result<Vec<_>, _>>()?;
     let database = context.database().await?;
-    let mut connection = database.pool.acquire().await?;
-    let mut connection = sqlx::Connection::begin(&mut *connection).await?;
-    lock_directory(&mut connection).await?;
-    let before = get_directory(&mut connection).await?;
-    let after = check_directory(&read, &before)?;
-    let changes = DirectoryChanges::between(&before, &after);
+    let keep = if dry_run { Keep::DryRun } else { Keep::Yes };
+    let (changes, version) = import_directory(&files, keep, &database, context.clock, &context.actor).await?;
     let mut table = Table::new(&["table", "change", "row"]);
     for (name, of_table) in changes.tables() {
         for (change, rows) in [
@@ -49,23 +38,12 @@ pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> 
         }
     }
     output::print(context.format(), &changes, &table)?;
-    if changes.is_empty() {
-        eprintln!("nothing changes");
-    } else if dry_run {
-        eprintln!("nothing was changed: this was a dry run");
-    } else {
-        let version = replace_directory(
-            &mut connection,
-            &after,
-            &changes,
-            context.clock.now(),
-            &context.actor.name,
-        )
-        .await?;
-        connection.commit().await?;
-        eprintln!(
+    match version {
+        Some(version) => eprintln!(
             "the directory is at version {version}; load the months again with --force that it is to decide about"
-        );
+        ),
+        None if changes.is_empty() => eprintln!("nothing changes"),
+        None => eprintln!("nothing was changed: this was a dry run"),
     }
     Ok(())
 }

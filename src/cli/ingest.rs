@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Subcommand;
 
-use super::output::{self, Table, grouped};
+use super::output::{self, Table};
 use super::{CommandContext, NeedsDecision};
 use crate::api::deliveries;
-use crate::api::view::FindingView;
+use crate::api::view::{FindingView, grouped};
 use crate::domain::actor::{Action, authorize};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::period::BillingPeriod;

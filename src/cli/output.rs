@@ -136,43 +136,9 @@ pub(super) fn print_findings(findings: &[FindingView]) {
     }
 }
 
-/// Digits in groups of three: `1234567.5` is `1,234,567.5`.
-pub(super) fn grouped(amount: &str) -> String {
-    let (sign, rest) = amount.strip_prefix('-').map_or(("", amount), |rest| ("-", rest));
-    let (whole, fraction) = rest
-        .split_once('.')
-        .map_or((rest, None), |(whole, fraction)| (whole, Some(fraction)));
-    let mut text = String::from(sign);
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        text.push('.');
-        text.push_str(fraction);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn amounts_are_grouped() {
-        for (plain, shown) in [
-            ("0", "0"),
-            ("-1", "-1"),
-            ("1234567.5", "1,234,567.5"),
-            ("-123", "-123"),
-            ("1000", "1,000"),
-            ("-0.001", "-0.001"),
-        ] {
-            assert_eq!(grouped(plain), shown);
-        }
-    }
 
     #[test]
     fn a_table_lines_up_wide_letters_and_numbers() {

@@ -150,6 +150,15 @@ pub async fn list_periods(connection: &mut PgConnection) -> StoreResult<Vec<Load
         .collect())
 }
 
+/// When the oldest delivery behind a month was made; `None` where nothing of it is loaded.
+pub async fn find_data_as_of(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+) -> StoreResult<Option<DateTime<Utc>>> {
+    let query = sqlx::query_file_scalar!("queries/chargeback/find_data_as_of.sql", period.first_day());
+    Ok(query.fetch_one(connection).await?)
+}
+
 /// Codes of departments with their names, as they were last called in the month or before.
 pub async fn list_department_names(
     connection: &mut PgConnection,

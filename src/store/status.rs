@@ -61,25 +61,44 @@ pub struct StoredFinding {
     pub lines: Option<i64>,
 }
 
-/// Findings of what is loaded for the months from `from` up to but not including `to`, the gravest first.
+/// What a reader of the months from `from` up to but not including `to` must know, the gravest first: findings of what is
+/// loaded, deliveries that were refused, months that an older directory attributed.
 pub async fn list_findings(
     connection: &mut PgConnection,
     from: BillingPeriod,
     to: BillingPeriod,
 ) -> StoreResult<Vec<StoredFinding>> {
-    let rows = sqlx::query_file!("queries/status/list_findings.sql", from.first_day(), to.first_day())
-        .fetch_all(connection)
-        .await?;
+    let query = sqlx::query_file!("queries/status/list_findings.sql", from.first_day(), to.first_day());
+    let rows = query.fetch_all(connection).await?;
     rows.into_iter()
         .map(|row| {
+            let (message, action) = match row.kind.as_str() {
+                "refusal" => {
+                    let at = row
+                        .noticed_at
+                        .map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+                        .unwrap_or_default();
+                    let action =
+                        "these figures are of the delivery before; run 'anbun ingest cur' when the export is whole";
+                    (
+                        format!("a delivery was refused on {at}: {}", row.message),
+                        action.to_owned(),
+                    )
+                }
+                "older_directory" => (
+                    "the directory has changed since the charges of this month were attributed".to_owned(),
+                    "load the month again with 'anbun ingest cur LOCATION --force'".to_owned(),
+                ),
+                _ => (row.message, row.action),
+            };
             Ok(StoredFinding {
                 period: BillingPeriod::of(row.billing_period),
                 source: row.source,
                 code: row.code,
                 severity: Severity::parse(&row.severity),
                 subject: row.subject,
-                message: row.message,
-                action: row.action,
+                message,
+                action,
                 amount: row
                     .amount
                     .map(|a| Amount::from_decimal(a).ok_or(StoreError::TooLarge))
@@ -132,32 +151,4 @@ pub async fn list_bedrock_totals(
             ))
         })
         .collect()
-}
-
-/// A delivery that was refused and not followed by one that was loaded.
-#[derive(Debug, Clone)]
-pub struct Refusal {
-    pub source: String,
-    pub period: BillingPeriod,
-    pub refused_at: DateTime<Utc>,
-    pub message: String,
-}
-
-/// Refused deliveries of the months from `from` up to but not including `to`.
-pub async fn list_refusals(
-    connection: &mut PgConnection,
-    from: BillingPeriod,
-    to: BillingPeriod,
-) -> StoreResult<Vec<Refusal>> {
-    let query = sqlx::query_file!("queries/status/list_refusals.sql", from.first_day(), to.first_day());
-    let rows = query.fetch_all(connection).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Refusal {
-            source: row.source,
-            period: BillingPeriod::of(row.billing_period),
-            refused_at: row.refused_at,
-            message: row.message,
-        })
-        .collect())
 }

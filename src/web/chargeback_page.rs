@@ -6,9 +6,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::error_page::{PageError, render};
-use super::figures::{bar, grouped, millions, money, percent};
+use super::figures::{bar, millions, money, percent};
 use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, KeptView, not_loaded, parse_period};
-use crate::api::view::{FindingView, MoneyView};
+use crate::api::view::{FindingView, MoneyView, grouped};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::chargeback::GroupBy;
 use crate::http::AppState;

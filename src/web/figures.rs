@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::api::view::MoneyView;
+use crate::api::view::{MoneyView, grouped};
 
 /// `¥1,234,567` or `$1,234.57`; a page shows cents, the API every digit.
 pub(super) fn money(money: &MoneyView) -> String {
@@ -29,24 +29,6 @@ pub(super) fn money(money: &MoneyView) -> String {
     } else {
         format!("{sign}{symbol}{text}")
     }
-}
-
-pub(super) fn grouped(plain: &str) -> String {
-    let (whole, fraction) = plain
-        .split_once('.')
-        .map_or((plain, ""), |(whole, fraction)| (whole, fraction));
-    let mut text = String::new();
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && digit.is_ascii_digit() && (whole.len() - i).is_multiple_of(3) && !text.ends_with('-') {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if !fraction.is_empty() {
-        text.push('.');
-        text.push_str(fraction);
-    }
-    text
 }
 
 /// Tokens in millions: `1,234.5 M`.

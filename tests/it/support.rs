@@ -10,9 +10,7 @@ use anbun::domain::actor::Actor;
 use anbun::domain::attribution::AttributionSettings;
 use anbun::domain::period::BillingPeriod;
 use anbun::jobs::load_export::{LoadExport, PeriodOutcome};
-use anbun::sources::directory_csv::{check_directory, read_directory_file};
 use anbun::store::database::Database;
-use anbun::store::directory::{DirectoryChanges, get_directory, replace_directory};
 use anbun::store::private_server::{self, Durability, Transport};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_anbun");
@@ -72,17 +70,10 @@ pub(crate) fn settings() -> AttributionSettings {
 }
 
 pub(crate) async fn import_directory(database: &Database, folder: &Path) {
-    let files: Vec<_> = ["departments", "people", "principals", "projects"]
-        .iter()
-        .map(|name| read_directory_file(&folder.join(format!("{name}.csv"))).unwrap_or_else(|e| panic!("{e}")))
-        .collect();
-    let mut connection = database.pool.acquire().await.unwrap();
-    let before = get_directory(&mut connection).await.unwrap();
-    let after = check_directory(&files, &before).unwrap_or_else(|e| panic!("{e}"));
-    let changes = DirectoryChanges::between(&before, &after);
-    replace_directory(&mut connection, &after, &changes, Clock::System.now(), "test")
-        .await
-        .unwrap();
+    use anbun::jobs::import_directory::{Keep, import_directory};
+    let files = ["departments", "people", "principals", "projects"].map(|name| folder.join(format!("{name}.csv")));
+    let imported = import_directory(&files, Keep::Yes, database, Clock::System, &Actor::local()).await;
+    imported.unwrap_or_else(|e| panic!("{e:#}"));
 }
 
 pub(crate) async fn try_load(
