@@ -286,7 +286,7 @@ impl SmallDisk {
             .arg(&folder)
             .output();
         if !mounted.is_ok_and(|output| output.status.success()) {
-            eprintln!("LEFT OUT: a full disk needs a disk that can be mounted");
+            support::left_out("a full disk needs a disk that can be mounted");
             return None;
         }
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
