@@ -8,6 +8,7 @@ mod directory;
 mod doctor;
 mod explain;
 mod ingest;
+mod locations;
 mod output;
 mod serve;
 mod token;
@@ -22,7 +23,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::clock::Clock;
 use crate::config::{Config, default_data_folder};
 use crate::domain::actor::{Actor, NotAllowed};
+use crate::domain::attribution::AttributionSettings;
 use crate::http::error::ApiError;
+use crate::jobs::load_export::Loading;
 use crate::store::database::Database;
 use crate::store::private_server::{self, Durability, GUARD_COMMAND};
 use output::Format;
@@ -126,6 +129,17 @@ impl CommandContext {
             None => database.migrate().await?,
         }
         Ok(database)
+    }
+
+    /// What a load at the terminal works with; progress goes to stderr.
+    fn loading<'a>(&'a self, database: &'a Database, settings: &'a AttributionSettings) -> Loading<'a> {
+        Loading {
+            database,
+            settings,
+            clock: self.clock,
+            actor: &self.actor,
+            progress: &|line| eprintln!("{line}"),
+        }
     }
 
     async fn connect(&self) -> anyhow::Result<Database> {

@@ -3,60 +3,22 @@
 //! `ANBUN__SECTION__KEY` overrides a setting, `ANBUN__SECTION__KEY_FILE` reads it from a file (for secrets).  A key that
 //! is not known is an error with the nearest one that is: a setting that is silently ignored is a wrong figure later.
 
+mod aws;
+mod schedule;
+mod settings;
+
+pub use aws::{AwsConfig, CostExplorerConfig, ExportConfig};
+pub use schedule::ScheduleConfig;
+pub use settings::KNOWN_SETTINGS;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::attribution::{AttributionSettings, RolePattern, Rule};
-
-/// Every setting: its name, default as TOML, and what it does.  docs/SETTINGS.md is held equal to this by a test.
-pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
-    (
-        "database.url",
-        "",
-        "a PostgreSQL (14 or newer) to use; without it a private one runs in the data folder",
-    ),
-    (
-        "server.listen",
-        "\"127.0.0.1:8080\"",
-        "where pages and API are served; anything but loopback needs a token first",
-    ),
-    (
-        "server.public_url",
-        "",
-        "the address that links point to, where it is not the one above",
-    ),
-    (
-        "calendar.time_zone",
-        "\"Asia/Tokyo\"",
-        "business days, schedules and labels; days of use are UTC, as AWS bills them",
-    ),
-    ("currency.reporting", "\"JPY\"", "currency of chargebacks: JPY or USD"),
-    (
-        "currency.planning_rate",
-        "\"150.00\"",
-        "yen for a dollar until the rates of the invoices are known",
-    ),
-    (
-        "currency.rounding",
-        "\"largest_remainder\"",
-        "how yen are made to add up; the only method there is",
-    ),
-    ("exports.name", "", "what an export is called in reports"),
-    ("exports.location", "", "the export's folder"),
-    (
-        "attribution.order",
-        "[\"directory\", \"tag\", \"role_name\", \"session_name\", \"account\"]",
-        "the order in which evidence is asked",
-    ),
-    (
-        "attribution.role_patterns",
-        "[\"cowork-{department}-{user}\"]",
-        "role names that name a department and a user",
-    ),
-];
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -76,7 +38,10 @@ pub struct Config {
     pub calendar: CalendarConfig,
     pub currency: CurrencyConfig,
     pub exports: Vec<ExportConfig>,
+    pub aws: AwsConfig,
+    pub cost_explorer: CostExplorerConfig,
     pub attribution: AttributionConfig,
+    pub schedule: ScheduleConfig,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -104,13 +69,13 @@ impl Default for ServerConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CalendarConfig {
-    pub time_zone: String,
+    pub time_zone: Tz,
 }
 
 impl Default for CalendarConfig {
     fn default() -> Self {
         Self {
-            time_zone: "Asia/Tokyo".to_owned(),
+            time_zone: Tz::Asia__Tokyo,
         }
     }
 }
@@ -145,13 +110,6 @@ impl Default for CurrencyConfig {
             rounding: Rounding::LargestRemainder,
         }
     }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExportConfig {
-    pub name: String,
-    pub location: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -239,7 +197,27 @@ impl Config {
             });
         }
         config.attribution.settings()?;
+        config.check_exports()?;
+        config.schedule.check()?;
         Ok(config)
+    }
+
+    /// Two exports of one name would replace each other's months.
+    fn check_exports(&self) -> Result<(), ConfigError> {
+        let value = |name: &str, what: String| ConfigError::Value {
+            name: name.to_owned(),
+            what,
+        };
+        for (nth, export) in self.exports.iter().enumerate() {
+            if self.exports[..nth].iter().any(|other| other.name == export.name) {
+                return Err(value(
+                    "exports.name",
+                    format!("two exports are called '{}'", export.name),
+                ));
+            }
+            export.check().map_err(|what| value("exports.location", what))?;
+        }
+        Ok(())
     }
 
     /// The settings as TOML, without the password of the database.

@@ -1,4 +1,5 @@
-//! Where facts come from: exports of the bill, files of the directory.  Imports domain only.
+//! Reading from outside: exports of the bill, AWS's own services, directory files.  Imports domain only.
 
+pub mod aws;
 pub mod cur;
 pub mod directory_csv;

@@ -13,6 +13,7 @@ use crate::domain::period::BillingPeriod;
 use crate::jobs::import_directory::{Keep, import_directory};
 use crate::jobs::load_export::{LoadExport, PeriodOutcome};
 use crate::sample::{SampleSize, SampleSums, write_sample};
+use crate::sources::cur::ExportLocation;
 use crate::store::database::Database;
 use crate::store::{load, status};
 
@@ -114,16 +115,11 @@ async fn load_sample(
     drop(connection);
     let job = LoadExport {
         name: Some(SOURCE.to_owned()),
-        folder: export.to_path_buf(),
+        location: ExportLocation::Folder(export.to_path_buf()),
         periods: size.periods(),
         force: true,
     };
-    for (period, outcome) in job
-        .run(database, &settings, context.clock, &context.actor, &|line| {
-            eprintln!("{line}")
-        })
-        .await?
-    {
+    for (period, outcome) in job.run(&context.loading(database, &settings)).await?.periods {
         if let PeriodOutcome::Refused(error) = outcome {
             return Err(error.context(format!("{period} of the sample was refused")));
         }

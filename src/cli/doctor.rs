@@ -130,7 +130,8 @@ async fn data_checks(context: &CommandContext, database: &Database) -> anyhow::R
         Check::new("directory", Health::Ok, found, "")
     });
     for export in &context.config.exports {
-        let found = crate::sources::cur::manifest::find_manifests(std::path::Path::new(&export.location));
+        let location = super::locations::export_location(&context.config, export);
+        let found = async { location.connect(context.clock.now()).await?.find_manifests().await }.await;
         let name = format!("export {}", export.name);
         checks.push(match found {
             Ok(found) => match found

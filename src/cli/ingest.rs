@@ -1,25 +1,27 @@
 //! `anbun ingest`
 
-use std::path::PathBuf;
-
 use anyhow::Context;
 use clap::Subcommand;
 
+use super::locations::export_location;
 use super::output::{self, Table};
 use super::{CommandContext, NeedsDecision};
 use crate::api::deliveries;
 use crate::api::view::{FindingView, grouped};
+use crate::config::ExportConfig;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::period::BillingPeriod;
 use crate::jobs::load_export::{LoadExport, PeriodOutcome};
+use crate::sources::cur::ExportLocation;
 use crate::store::load;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum IngestCommand {
     /// Load a CUR 2.0 export: every billing period whose delivery is new
     Cur {
-        /// The export's folder (it holds 'data' and 'metadata'), a file:// address, or the name of an export in the settings
+        /// s3://bucket/prefix/export-name, the export's folder (it holds 'data' and 'metadata'), a file:// address, or the name
+        /// of an export in the settings
         location: String,
         /// Only this month; may be repeated
         #[arg(long, value_name = "YYYY-MM")]
@@ -46,51 +48,44 @@ pub(super) async fn run(context: &CommandContext, command: IngestCommand) -> any
             period,
             force,
         } => {
-            let (name, folder) = locate(context, &location)?;
-            load_export(
-                context,
-                LoadExport {
-                    name,
-                    folder,
-                    periods: period,
-                    force,
-                },
-            )
-            .await
+            let (name, location) = locate(context, &location)?;
+            let job = LoadExport {
+                name,
+                location,
+                periods: period,
+                force,
+            };
+            load_export(context, &job).await
         }
         IngestCommand::Status => status(context).await,
         IngestCommand::Forget { source, period } => forget(context, &source, &period).await,
     }
 }
 
-/// An export of the settings by its name, else a folder.
-fn locate(context: &CommandContext, location: &str) -> anyhow::Result<(Option<String>, PathBuf)> {
-    let named = context
+/// An export of the settings by its name or location, else the location itself.
+fn locate(context: &CommandContext, location: &str) -> anyhow::Result<(Option<String>, ExportLocation)> {
+    let known = context
         .config
         .exports
         .iter()
         .find(|export| export.name == location || export.location == location);
-    let (name, location) = named.map_or((None, location), |export| {
-        (Some(export.name.clone()), export.location.as_str())
-    });
-    anyhow::ensure!(
-        !location.starts_with("s3://"),
-        "{location}: this version reads exports from folders; copy the export with 'aws s3 sync'"
-    );
-    Ok((
-        name,
-        PathBuf::from(location.strip_prefix("file://").unwrap_or(location)),
-    ))
+    match known {
+        Some(export) => Ok((Some(export.name.clone()), export_location(&context.config, export))),
+        None => {
+            let export = ExportConfig::at(location);
+            export.check().map_err(anyhow::Error::msg)?;
+            Ok((None, export_location(&context.config, &export)))
+        }
+    }
 }
 
-pub(super) async fn load_export(context: &CommandContext, job: LoadExport) -> anyhow::Result<()> {
+async fn load_export(context: &CommandContext, job: &LoadExport) -> anyhow::Result<()> {
     let database = context.database().await?;
     let settings = context.config.attribution.settings()?;
-    let outcomes = job
-        .run(&database, &settings, context.clock, &context.actor, &|line| {
-            eprintln!("{line}")
-        })
-        .await?;
+    let outcome = job.run(&context.loading(&database, &settings)).await?;
+    if outcome.bytes_fetched > 0 {
+        eprintln!("{} bytes fetched", grouped(&outcome.bytes_fetched.to_string()));
+    }
     let mut table = Table::new(&[
         "period",
         "outcome",
@@ -103,7 +98,7 @@ pub(super) async fn load_export(context: &CommandContext, job: LoadExport) -> an
     ]);
     let mut refused = Vec::new();
     let mut findings: Vec<FindingView> = Vec::new();
-    for (period, outcome) in outcomes {
+    for (period, outcome) in outcome.periods {
         let mut cells = vec![period.to_string()];
         match outcome {
             PeriodOutcome::Loaded {

@@ -13,6 +13,9 @@ pub const CALLER_IDENTITY_SINCE: NaiveDate = match NaiveDate::from_ymd_opt(2026,
     None => NaiveDate::MIN,
 };
 
+/// AWS updates a month for about two weeks after its end; later changes are reissues.
+const SETTLES_AFTER_DAYS: u64 = 15;
+
 /// A billing period: one UTC calendar month, written `YYYY-MM`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BillingPeriod {
@@ -50,6 +53,11 @@ impl BillingPeriod {
                 .checked_sub_months(chrono::Months::new(1))
                 .unwrap_or(NaiveDate::MIN),
         }
+    }
+
+    /// Whether AWS still refreshes the month as a matter of course: until fifteen days after its end.
+    pub fn is_settling(self, today: NaiveDate) -> bool {
+        today < self.next().first_day + chrono::Days::new(SETTLES_AFTER_DAYS)
     }
 
     pub fn days(self) -> DayRange {
@@ -156,6 +164,13 @@ mod tests {
         );
         assert_eq!(december.days().iter().count(), 31);
         assert_eq!(december.next().previous(), december);
+    }
+
+    #[test]
+    fn a_month_settles_for_fifteen_days() {
+        let october: BillingPeriod = "2026-10".parse().unwrap_or_else(|e| panic!("{e}"));
+        assert!(october.is_settling(day("2026-10-01")) && october.is_settling(day("2026-11-15")));
+        assert!(!october.is_settling(day("2026-11-16")));
     }
 
     #[test]

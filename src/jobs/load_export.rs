@@ -4,33 +4,45 @@
 //! nothing, a killed load left nothing.  Limits: one period at a time, as many threads as cores for reading it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-use anyhow::Context;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::attribution::AttributionSettings;
 use crate::domain::booked::book;
 use crate::domain::coverage;
+use crate::domain::delivery::Delivery;
 use crate::domain::finding::Finding;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
-use crate::sources::cur::manifest::{self, Manifest};
-use crate::sources::cur::{SourceError, read_delivery};
+use crate::sources::cur::{Export, ExportLocation, Manifest, SourceError, read_delivery};
 use crate::store::database::Database;
-use crate::store::{directory, load};
+use crate::store::load::{self, CurrentSnapshot};
+use crate::store::{StoreError, directory};
+
+/// A refresh that begins while a delivery is read makes the load start again, so many times in one run.
+const RESTARTS_MAX: u32 = 3;
+const RESTART_PAUSE: Duration = Duration::from_secs(2);
 
 /// What to load.
 #[derive(Debug, Clone)]
 pub struct LoadExport {
-    /// What the export is called; its canonical path unless the settings name it.
+    /// What the export is called; its address unless the settings name it.
     pub name: Option<String>,
-    pub folder: PathBuf,
+    pub location: ExportLocation,
     /// Only these periods; all where empty.
     pub periods: Vec<BillingPeriod>,
     /// Load a delivery again that is loaded already, by today's directory.
     pub force: bool,
+}
+
+/// What a load works with.
+pub struct Loading<'a> {
+    pub database: &'a Database,
+    pub settings: &'a AttributionSettings,
+    pub clock: Clock,
+    pub actor: &'a Actor,
+    pub progress: &'a (dyn Fn(String) + Sync),
 }
 
 /// What was loaded of a billing period.
@@ -51,160 +63,169 @@ pub enum PeriodOutcome {
     Refused(anyhow::Error),
 }
 
+/// What a run did.
+#[derive(Debug)]
+pub struct LoadOutcome {
+    pub periods: Vec<(BillingPeriod, PeriodOutcome)>,
+    /// Bytes of data files that were fetched over a network.
+    pub bytes_fetched: u64,
+}
+
 impl LoadExport {
+    fn source_name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.location.address())
+    }
+
     /// Loads period after period; one that is refused does not keep the others from being loaded.
-    pub async fn run(
-        &self,
-        database: &Database,
-        settings: &AttributionSettings,
-        clock: Clock,
-        actor: &Actor,
-        progress: &(dyn Fn(String) + Sync),
-    ) -> anyhow::Result<Vec<(BillingPeriod, PeriodOutcome)>> {
-        authorize(actor, Action::LoadData)?;
-        let export = self
-            .folder
-            .canonicalize()
-            .with_context(|| format!("{}: there is no such export folder", self.folder.display()))?;
-        let mut found = manifest::find_manifests(&export)?;
+    pub async fn run(&self, with: &Loading<'_>) -> anyhow::Result<LoadOutcome> {
+        authorize(with.actor, Action::LoadData)?;
+        let export = self.location.connect(with.clock.now()).await?;
+        let mut found = export.find_manifests().await?;
         if !self.periods.is_empty() {
             for period in &self.periods {
                 anyhow::ensure!(
                     found.iter().any(|(p, _)| p == period),
                     "{}: the export has no month {period}",
-                    export.display()
+                    self.location.address()
                 );
             }
             found.retain(|(period, _)| self.periods.contains(period));
         }
-        let name = self.name.clone().unwrap_or_else(|| export.display().to_string());
         let mut outcomes = Vec::with_capacity(found.len());
-        for (period, manifest) in found {
-            let outcome = match manifest {
-                Ok(manifest) => {
-                    self.load_period(&name, &export, &manifest, database, settings, clock, actor, progress)
-                        .await
-                }
+        for (period, head) in found {
+            let outcome = match head {
+                Ok(_) => self.load_period(&export, period, with).await,
                 Err(error) => Err(error.into()),
             };
             let outcome = outcome.unwrap_or_else(PeriodOutcome::Refused);
-            self.note(&name, &export, period, &outcome, database, clock).await?;
+            self.note(period, &outcome, with).await?;
             outcomes.push((period, outcome));
         }
-        Ok(outcomes)
+        Ok(LoadOutcome {
+            periods: outcomes,
+            bytes_fetched: export.bytes_fetched(),
+        })
     }
 
     /// A refusal stays with the month until a delivery of it is loaded: the old figures must not look like the newest.
-    async fn note(
-        &self,
-        name: &str,
-        export: &Path,
-        period: BillingPeriod,
-        outcome: &PeriodOutcome,
-        database: &Database,
-        clock: Clock,
-    ) -> anyhow::Result<()> {
-        let mut connection = database.pool.acquire().await.map_err(crate::store::StoreError::from)?;
-        let source_id = load::ensure_source(&mut connection, name, &export.display().to_string()).await?;
+    async fn note(&self, period: BillingPeriod, outcome: &PeriodOutcome, with: &Loading<'_>) -> anyhow::Result<()> {
+        let mut connection = with.database.pool.acquire().await.map_err(StoreError::from)?;
+        let source_id = load::ensure_source(&mut connection, &self.source_name(), &self.location.address()).await?;
         let message = match outcome {
             PeriodOutcome::Refused(error) => Some(format!("{error:#}")),
             PeriodOutcome::Loaded { .. } | PeriodOutcome::Unchanged => None,
         };
-        let refusal = message.as_deref().map(|message| (clock.now(), message));
+        let refusal = message.as_deref().map(|message| (with.clock.now(), message));
         Ok(load::note_refusal(&mut connection, source_id, period, refusal).await?)
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one call, from `run`; each argument is another thing"
-    )]
     async fn load_period(
         &self,
-        name: &str,
-        export: &Path,
-        manifest: &Manifest,
-        database: &Database,
-        settings: &AttributionSettings,
-        clock: Clock,
-        actor: &Actor,
-        progress: &(dyn Fn(String) + Sync),
+        export: &Export,
+        period: BillingPeriod,
+        with: &Loading<'_>,
     ) -> anyhow::Result<PeriodOutcome> {
-        let period = manifest.period;
         // Its own connection: the month's lock ends with it, also when this program is killed.
-        let mut connection = database
-            .pool
-            .acquire()
-            .await
-            .map_err(crate::store::StoreError::from)?
-            .detach();
+        let connection = with.database.pool.acquire().await.map_err(StoreError::from)?;
+        let mut connection = connection.detach();
         load::lock_period(&mut connection, period, || {
-            progress(format!("{period}: another load of this month is running; waiting"))
+            (with.progress)(format!("{period}: another load of this month is running; waiting"))
         })
         .await?;
-        let source_id = load::ensure_source(&mut connection, name, &export.display().to_string()).await?;
-        // Another load may have had the lock for long: what is the latest delivery is asked only now.
-        let manifest = &manifest::find_manifest(export, period)?;
+        let source_id = load::ensure_source(&mut connection, &self.source_name(), &self.location.address()).await?;
         let current = load::find_current_snapshot(&mut connection, source_id, period).await?;
-        match current {
-            Some(current) if !self.force && current.digest == manifest.digest => return Ok(PeriodOutcome::Unchanged),
-            Some(current) if !self.force && manifest.is_same_manifest(&current.digest) => {
-                return Err(SourceError::Changed {
-                    path: manifest.path.clone(),
-                }
-                .into());
-            }
-            _ => {}
-        }
-        progress(format!("{period}: reading {} files", manifest.files.len()));
-        let delivery = read_whole(export, manifest).await?;
+        let Some((manifest, delivery)) = self.read_new(export, period, current.as_ref(), with).await? else {
+            return Ok(PeriodOutcome::Unchanged);
+        };
         let (directory, directory_version) = directory::get_versioned_directory(&mut connection).await?;
-        let settings = settings.clone();
+        let settings = with.settings.clone();
         let mut booked = tokio::task::spawn_blocking(move || book(delivery, &directory, &settings)).await?;
         let mut findings = std::mem::take(&mut booked.delivery.findings);
         findings.append(&mut booked.findings);
-        findings.extend(coverage::findings(
-            period,
-            &booked.delivery.days(),
-            manifest.delivered_at,
-        ));
-        progress(format!(
+        let delivered_at = manifest.head.delivered_at;
+        findings.extend(coverage::findings(period, &booked.delivery.days(), delivered_at));
+        (with.progress)(format!(
             "{period}: storing {} charges of {} lines",
             booked.delivery.charges.len(),
             booked.delivery.lines_read
         ));
         let provenance = load::Provenance {
             source_id,
-            digest: manifest.digest.clone(),
-            manifest: manifest.path.display().to_string(),
-            delivered_at: manifest.delivered_at,
-            loaded_at: clock.now(),
-            loaded_by: actor.name.clone(),
+            digest: manifest.digest,
+            manifest: manifest.head.object,
+            delivered_at,
+            loaded_at: with.clock.now(),
+            loaded_by: with.actor.name.clone(),
             directory_version,
         };
         load::replace_month(&mut connection, &provenance, &booked, &findings).await?;
         load::unlock_period(&mut connection, period).await?;
+        let costs = booked
+            .costs()
+            .into_iter()
+            .map(|(currency, cost)| (currency.to_owned(), cost));
         let loaded = Loaded {
             lines_read: booked.delivery.lines_read,
             lines_kept: booked.total().lines,
             charges: i64::try_from(booked.delivery.charges.len())?,
-            costs: booked
-                .costs()
-                .into_iter()
-                .map(|(currency, cost)| (currency.to_owned(), cost))
-                .collect(),
+            costs: costs.collect(),
         };
         Ok(PeriodOutcome::Loaded { loaded, findings })
     }
+
+    /// Reads the month's delivery; `None` where it is the loaded one.  A refresh that begins meanwhile makes it start again.
+    async fn read_new(
+        &self,
+        export: &Export,
+        period: BillingPeriod,
+        current: Option<&CurrentSnapshot>,
+        with: &Loading<'_>,
+    ) -> anyhow::Result<Option<(Manifest, Delivery)>> {
+        let mut restarts = 0;
+        loop {
+            // Another load may have had the lock for long: what is the latest delivery is asked only now.
+            let head = export.find_manifest(period).await?;
+            let loaded = current.filter(|_| !self.force).map(|current| current.digest.as_str());
+            let is_same_manifest = loaded.is_some_and(|digest| head.is_of(digest));
+            let is_settled = !period.is_settling(with.clock.now().date_naive());
+            if is_same_manifest && is_settled && export.is_remote() {
+                return Ok(None);
+            }
+            let manifest = export.describe(&head).await?;
+            match loaded {
+                Some(digest) if digest == manifest.digest => return Ok(None),
+                Some(_) if is_same_manifest => return Err(SourceError::Changed { object: head.object }.into()),
+                _ => {}
+            }
+            (with.progress)(format!("{period}: reading {} files", manifest.file_count()));
+            match read_whole(export, &manifest).await {
+                Ok(delivery) => return Ok(Some((manifest, delivery))),
+                Err(Reading::Refused(SourceError::Changed { .. })) if restarts < RESTARTS_MAX => {
+                    restarts += 1;
+                    (with.progress)(format!(
+                        "{period}: the delivery changed while it was read; starting again"
+                    ));
+                    tokio::time::sleep(RESTART_PAUSE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Reading {
+    #[error(transparent)]
+    Refused(#[from] SourceError),
+    #[error("the thread that read the delivery ended early")]
+    Ended(#[from] tokio::task::JoinError),
 }
 
 /// Reads a delivery and makes sure that it was one: a refresh that began meanwhile would mix two.
-async fn read_whole(export: &Path, manifest: &Manifest) -> anyhow::Result<crate::domain::delivery::Delivery> {
-    let (export, manifest) = (export.to_path_buf(), manifest.clone());
+async fn read_whole(export: &Export, manifest: &Manifest) -> Result<Delivery, Reading> {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let read = move || -> Result<_, SourceError> {
-        let delivery = read_delivery(&manifest, threads)?;
-        manifest::check_unchanged(&export, &manifest)?;
-        Ok(delivery)
-    };
-    Ok(tokio::task::spawn_blocking(read).await??)
+    let opened = export.open(manifest).await?;
+    let delivery = tokio::task::spawn_blocking(move || read_delivery(&opened, threads)).await??;
+    export.check_unchanged(manifest).await?;
+    Ok(delivery)
 }

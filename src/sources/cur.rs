@@ -1,47 +1,57 @@
-//! AWS Data Exports, table COST_AND_USAGE_REPORT (CUR 2.0), as Parquet in a folder.
+//! AWS Data Exports, table COST_AND_USAGE_REPORT (CUR 2.0), as Parquet in a folder or a bucket.
 
 mod accumulate;
+mod bucket;
 mod columnar;
 mod columns;
-pub mod manifest;
+mod export;
+mod folder;
+mod manifest;
 mod read;
 pub mod recount;
 mod row_group;
 
+pub use export::{Export, ExportLocation, FoundManifest, Manifest, ManifestHead, OpenDelivery};
 pub use read::read_delivery;
 
-use std::path::PathBuf;
+use super::aws::AwsFailure;
 
 /// Why a delivery was refused.  Nothing of a refused delivery is kept.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    #[error("{}: {what}; {action}", path.display())]
+    #[error("{object}: {what}; {action}")]
     Manifest {
-        path: PathBuf,
+        object: String,
         what: String,
         action: &'static str,
     },
-    #[error("{}: {what}; {action}", path.display())]
+    #[error("{object}: {what}; {action}")]
     File {
-        path: PathBuf,
+        object: String,
         what: String,
         action: &'static str,
     },
-    #[error("{}, column {column}: {what}; {action}", path.display())]
+    #[error("{object}, column {column}: {what}; {action}")]
     Column {
-        path: PathBuf,
+        object: String,
         column: &'static str,
         what: String,
         action: String,
     },
-    #[error("{}, row group {row_group}, column {column}, row {row}: {what}; nothing was loaded, ask AWS Support to deliver the month again", path.display())]
+    #[error(
+        "{object}, row group {row_group}, column {column}, row {row}: {what}; nothing was loaded, ask AWS Support to deliver the month again"
+    )]
     Value {
-        path: PathBuf,
+        object: String,
         row_group: usize,
         column: &'static str,
         row: usize,
         what: String,
     },
-    #[error("{}: the delivery changed while it was read; a refresh is under way, run the load again when it is done", path.display())]
-    Changed { path: PathBuf },
+    #[error(
+        "{object}: the delivery changed while it was read; a refresh is under way, run the load again when it is done"
+    )]
+    Changed { object: String },
+    #[error(transparent)]
+    Aws(#[from] AwsFailure),
 }

@@ -55,10 +55,12 @@ fn exit_codes_and_messages_tell_what_to_do() {
     check(&["costs", "--by", "colour"], 2, "'colour' is none of");
     check(&["costs"], 1, "nothing is loaded");
     check(&["ingest", "cur", "/nowhere/at/all"], 1, "/nowhere/at/all");
+    check(&["ingest", "cur", "s3://bucket/export"], 1, "give anbun credentials");
+    check(&["ingest", "cur", "s3:///export"], 1, "names no bucket");
     check(
-        &["ingest", "cur", "s3://bucket/export"],
+        &["ingest", "cur", "gs://bucket/export"],
         1,
-        "reads exports from folders",
+        "neither a folder nor s3://",
     );
     check(
         &["ingest", "forget", "nothing", "--period", "2026-10"],

@@ -410,13 +410,18 @@ async fn damaged_bytes_never_panic() {
     let export = SmallExport::new("bytes");
     export.write();
     let whole = fs::read(export.data_file()).unwrap();
+    let location = anbun::sources::cur::ExportLocation::Folder(export.folder.clone());
+    let export_at = location.connect(chrono::DateTime::UNIX_EPOCH).await.unwrap();
+    let head = export_at.find_manifest(export.period.parse().unwrap()).await.unwrap();
     for at in (0..whole.len()).step_by(7) {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x55;
         fs::write(export.data_file(), &damaged).unwrap();
-        let manifests = anbun::sources::cur::manifest::find_manifests(&export.folder).unwrap();
-        let manifest = manifests.into_iter().next().unwrap().1.unwrap();
-        let read = tokio::task::spawn_blocking(move || drop(anbun::sources::cur::read_delivery(&manifest, 1))).await;
+        let manifest = export_at.describe(&head).await.unwrap();
+        let Ok(opened) = export_at.open(&manifest).await else {
+            continue;
+        };
+        let read = tokio::task::spawn_blocking(move || drop(anbun::sources::cur::read_delivery(&opened, 1))).await;
         assert!(read.is_ok(), "byte {at}");
     }
 }

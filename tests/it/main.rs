@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod api;
+mod buckets;
 mod cli;
 mod dashboards;
 mod docs;
 mod exports;
 mod loads;
 mod make_cur;
+mod peers;
 mod support;
 mod tidy;

@@ -399,9 +399,11 @@ async fn a_second_route_counts_the_same_lines() {
     let export = write_export(&tools, "recount", &["--rows", "20000", "--files", "2"]);
     let database = database().await;
     load(&database, &export).await;
-    let manifests = anbun::sources::cur::manifest::find_manifests(&export).unwrap();
-    let manifest = manifests[0].1.as_ref().unwrap_or_else(|e| panic!("{e}"));
-    let files = manifest.files.clone();
+    let files: Vec<_> = crate::peers::files_below(&export)
+        .into_iter()
+        .filter(|(inside, _)| inside.ends_with(".parquet"))
+        .map(|(inside, _)| export.join(inside))
+        .collect();
     let recounted = tokio::task::spawn_blocking(move || anbun::sources::cur::recount::recount(&files).unwrap())
         .await
         .unwrap();

@@ -9,7 +9,8 @@ use anbun::clock::Clock;
 use anbun::domain::actor::Actor;
 use anbun::domain::attribution::AttributionSettings;
 use anbun::domain::period::BillingPeriod;
-use anbun::jobs::load_export::{LoadExport, PeriodOutcome};
+use anbun::jobs::load_export::{LoadExport, Loading, PeriodOutcome};
+use anbun::sources::cur::ExportLocation;
 use anbun::store::database::Database;
 use anbun::store::private_server::{self, Durability, Transport};
 
@@ -28,7 +29,7 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
 }
 
 /// The folder of the run's cluster.  Runs in parallel processes (as nextest does) share one: its guard ends it with the last.
-fn cluster() -> &'static Path {
+pub(crate) fn cluster() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = std::env::temp_dir().join("anbun-it-cluster");
@@ -82,12 +83,18 @@ pub(crate) async fn try_load(
 ) -> anyhow::Result<Vec<(BillingPeriod, PeriodOutcome)>> {
     let job = LoadExport {
         name: None,
-        folder: export.to_path_buf(),
+        location: ExportLocation::Folder(export.to_path_buf()),
         periods: Vec::new(),
         force: false,
     };
-    job.run(database, &settings(), Clock::System, &Actor::local(), &|_| {})
-        .await
+    let with = Loading {
+        database,
+        settings: &settings(),
+        clock: Clock::System,
+        actor: &Actor::local(),
+        progress: &|_| {},
+    };
+    Ok(job.run(&with).await?.periods)
 }
 
 /// Loads an export; every period must be taken.
@@ -119,6 +126,11 @@ pub(crate) fn anbun(data_folder: &Path, arguments: &[&str]) -> Output {
         .arg(data_folder)
         .args(arguments)
         .env_remove("ANBUN_CONFIG")
+        // No test asks the machine that it runs on for credentials.
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "no-aws-config")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "no-aws-credentials")
+        .env_remove("AWS_ACCESS_KEY_ID")
         .current_dir(std::env::temp_dir())
         .output()
         .unwrap()

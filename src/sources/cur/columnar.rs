@@ -12,7 +12,7 @@ mod numbers;
 mod pages;
 mod texts;
 
-pub(super) use file::{ColumnarFile, RowGroup};
+pub(super) use file::{ColumnarFile, FOOTER_BYTES, FetchedRanges, FileContent, Footer, RowGroup, parse_footer};
 pub(super) use maps::MapColumn;
 pub(super) use numbers::{DayColumn, DoubleColumn};
 pub(super) use texts::TextColumn;
@@ -26,6 +26,9 @@ pub(super) enum ColumnError {
     Damaged(String),
     #[error("{0}")]
     Parquet(#[from] parquet::errors::ParquetError),
+    /// The file could not be read, which says nothing about what is in it.
+    #[error("{0}")]
+    Unreadable(#[from] std::io::Error),
 }
 
 impl ColumnError {

@@ -1,7 +1,6 @@
 //! The columns that anbun reads, and what it means when an export lacks one.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::SourceError;
 use crate::domain::finding::{Finding, Severity};
@@ -31,6 +30,34 @@ pub(super) const DESCRIPTION: &str = "line_item_line_item_description";
 pub(super) const PRINCIPAL: &str = "line_item_iam_principal";
 pub(super) const TAGS: &str = "tags";
 pub(super) const PRODUCT: &str = "product";
+
+/// Columns that every row group with a Bedrock line is read for.  The description is read for credits alone.
+pub(super) const ALWAYS_READ: [&str; 24] = [
+    USAGE_START,
+    CHARGE_TYPE,
+    COST,
+    NET_COST,
+    LIST_COST,
+    QUANTITY,
+    CURRENCY,
+    PAYER,
+    ACCOUNT,
+    SELLER,
+    INVOICE,
+    BILL_TYPE,
+    BILLING_ENTITY,
+    PRODUCT_CODE,
+    PRODUCT_FAMILY,
+    OPERATION,
+    USAGE_TYPE,
+    UNIT,
+    REGION,
+    RESOURCE,
+    TAX_TYPE,
+    PRINCIPAL,
+    TAGS,
+    PRODUCT,
+];
 
 /// Columns without which a month cannot be summed: their absence must never read as zero cost.
 const NEEDED: [&str; 9] = [
@@ -128,11 +155,11 @@ const OPTIONAL: [(&str, Severity, &str, &str); 13] = [
 ];
 
 /// Refuses a file without a needed column.
-pub(super) fn check_needed(path: &Path, present: &[&str]) -> Result<(), SourceError> {
+pub(super) fn check_needed(object: &str, present: &[&str]) -> Result<(), SourceError> {
     match NEEDED.iter().find(|name| !present.contains(name)) {
         None => Ok(()),
         Some(column) => Err(SourceError::Column {
-            path: path.to_path_buf(),
+            object: object.to_owned(),
             column,
             what: "the file does not have it".to_owned(),
             action: format!(

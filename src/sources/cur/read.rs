@@ -1,63 +1,107 @@
 //! A whole delivery: its row groups over the cores, the sums merged, and what a reader of them must know.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::accumulate::Accumulator;
-use super::columnar::{ColumnError, ColumnarFile, RowGroup};
-use super::manifest::Manifest;
+use super::bucket::{Arrivals, FetchJob, FetchedGroup, fetch_ahead};
+use super::columnar::{ColumnError, RowGroup};
+use super::export::{OpenDelivery, OpenFile};
 use super::row_group::RowGroupError;
 use super::{SourceError, columns, row_group};
 use crate::domain::charge::{ChargeClass, KNOWN_CHARGE_TYPES, SelectionRule};
 use crate::domain::delivery::{Delivery, TextId, Totals};
 use crate::domain::finding::{Finding, Severity};
 
-/// Reads every file of a delivery with at most `threads` threads.
+/// Reads every file of a delivery with at most `threads` threads.  Blocks; not for the runtime's own threads.
 ///
 /// Memory follows the number of distinct charges and the size of a row group, not the number of rows.
-pub fn read_delivery(manifest: &Manifest, threads: usize) -> Result<Delivery, SourceError> {
+pub fn read_delivery(delivery: &OpenDelivery, threads: usize) -> Result<Delivery, SourceError> {
     // What any file lacks is missing: its lines are without it.
     let mut present: Option<BTreeSet<String>> = None;
-    let mut files = Vec::with_capacity(manifest.files.len());
-    for path in &manifest.files {
-        let file = ColumnarFile::open(path).map_err(|error| file_error(path, &error))?;
+    for OpenFile { object, file, .. } in &delivery.files {
         // A chunk that a refresh has emptied may have lost its columns with its rows.
         if file.row_groups().next().is_some() {
             let names = file.column_names();
-            columns::check_needed(path, &names)?;
+            columns::check_needed(object, &names)?;
             let names = names.iter().map(|name| (*name).to_owned()).collect();
             present = Some(present.map_or_else(|| BTreeSet::clone(&names), |others| &others & &names));
         }
-        files.push((path, file));
     }
-    let jobs: Vec<(&PathBuf, RowGroup<'_>)> = files
+    let groups: Vec<Job<'_>> = delivery
+        .files
         .iter()
-        .flat_map(|(path, file)| file.row_groups().map(move |group| (*path, group)))
+        .flat_map(|file| file.file.row_groups().map(move |group| Job { file, group }))
         .collect();
     let present = present.unwrap_or_default();
-    let sums = sum_row_groups(&jobs, threads.clamp(1, jobs.len().max(1)))?;
-    let mut delivery = sums.finish(manifest.period);
-    delivery.findings = columns::findings(&present);
-    let found = findings(&delivery, present.contains(columns::PRINCIPAL));
-    delivery.findings.extend(found);
-    Ok(delivery)
+    let feed = Feed::of(&groups, delivery.fetch_bytes_max)?;
+    let sums = sum_row_groups(&groups, &feed, threads.clamp(1, groups.len().max(1)))?;
+    let mut read = sums.finish(delivery.period);
+    read.findings = columns::findings(&present);
+    let found = findings(&read, present.contains(columns::PRINCIPAL));
+    read.findings.extend(found);
+    Ok(read)
 }
 
-fn sum_row_groups(jobs: &[(&PathBuf, RowGroup<'_>)], threads: usize) -> Result<Accumulator, SourceError> {
-    let next = AtomicUsize::new(0);
+/// A row group to read.
+struct Job<'d> {
+    file: &'d OpenFile,
+    group: RowGroup<'d>,
+}
+
+/// Where the threads take their next row group from.
+enum Feed {
+    /// The files are at hand: one after the other.
+    AtHand { next: AtomicUsize, count: usize },
+    /// As they arrive.
+    Fetched(Arrivals),
+}
+
+impl Feed {
+    fn of(jobs: &[Job<'_>], fetch_bytes_max: u64) -> Result<Self, SourceError> {
+        let mut fetches = Vec::with_capacity(jobs.len());
+        for Job { file, group } in jobs {
+            let Some(remote) = &file.remote else {
+                let (next, count) = (AtomicUsize::new(0), jobs.len());
+                return Ok(Self::AtHand { next, count });
+            };
+            let chunks = columns::ALWAYS_READ
+                .iter()
+                .flat_map(|column| group.leaves(column))
+                .map(|leaf| group.chunk_range(leaf));
+            let chunks = chunks
+                .collect::<Result<_, _>>()
+                .map_err(|e| file_error(&file.object, &e))?;
+            let object = remote.clone();
+            fetches.push(FetchJob { object, chunks });
+        }
+        Ok(Self::Fetched(fetch_ahead(fetches, fetch_bytes_max)))
+    }
+
+    /// The number of the next row group, with its bytes where they were fetched.
+    fn next(&self) -> Option<(usize, Option<Result<FetchedGroup, SourceError>>)> {
+        match self {
+            Self::AtHand { next, count } => {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                (at < *count).then_some((at, None))
+            }
+            Self::Fetched(arrivals) => arrivals.next().map(|(at, group)| (at, Some(group))),
+        }
+    }
+}
+
+fn sum_row_groups(jobs: &[Job<'_>], feed: &Feed, threads: usize) -> Result<Accumulator, SourceError> {
+    let failed = AtomicBool::new(false);
     let work = || -> Result<Accumulator, (usize, SourceError)> {
         let mut sums = Accumulator::default();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some((path, group)) = jobs.get(at) else {
-                return Ok(sums);
-            };
-            if let Err(error) = row_group::read(group, &mut sums) {
-                next.store(jobs.len(), Ordering::Relaxed);
-                return Err((at, row_group_error(path, group.number, error)));
+        while !failed.load(Ordering::Relaxed) {
+            let Some((at, fetched)) = feed.next() else { break };
+            if let Err(error) = read_job(&jobs[at], fetched, &mut sums) {
+                failed.store(true, Ordering::Relaxed);
+                return Err((at, error));
             }
         }
+        Ok(sums)
     };
     let results: Vec<_> = std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
@@ -87,26 +131,50 @@ fn sum_row_groups(jobs: &[(&PathBuf, RowGroup<'_>)], threads: usize) -> Result<A
     }
 }
 
-fn file_error(path: &Path, error: &ColumnError) -> SourceError {
+fn read_job(
+    job: &Job<'_>,
+    fetched: Option<Result<FetchedGroup, SourceError>>,
+    sums: &mut Accumulator,
+) -> Result<(), SourceError> {
+    let read = |group: &RowGroup<'_>, sums| {
+        row_group::read(group, sums).map_err(|e| row_group_error(&job.file.object, job.group.number, e))
+    };
+    match fetched {
+        None => read(&job.group, sums),
+        Some(fetched) => read(&job.group.with_fetched(&fetched?.ranges), sums),
+    }
+}
+
+/// A file that could not be opened as Parquet.
+pub(super) fn file_error(object: &str, error: &ColumnError) -> SourceError {
     SourceError::File {
-        path: path.to_path_buf(),
+        object: object.to_owned(),
         what: format!("it is not a whole Parquet file: {error}"),
         action: "nothing was loaded and what was loaded before is kept; wait for the next refresh of the export",
     }
 }
 
-fn row_group_error(path: &Path, row_group: usize, error: RowGroupError) -> SourceError {
-    let path = path.to_path_buf();
+fn row_group_error(object: &str, row_group: usize, error: RowGroupError) -> SourceError {
+    let object = object.to_owned();
     match error {
+        // A chunk that could not be fetched says nothing about what is in it.
+        RowGroupError::Column(_, ColumnError::Unreadable(error))
+            if error.get_ref().is_some_and(|e| e.is::<SourceError>()) =>
+        {
+            match error.into_inner().map(|inner| inner.downcast::<SourceError>()) {
+                Some(Ok(error)) => *error,
+                _ => SourceError::Changed { object },
+            }
+        }
         RowGroupError::Value { column, row, what } => SourceError::Value {
-            path,
+            object,
             row_group,
             column,
             row,
             what,
         },
         RowGroupError::Column(column, error) => SourceError::Column {
-            path,
+            object,
             column,
             what: format!("row group {row_group}: {error}"),
             action: "nothing was loaded and what was loaded before is kept; wait for the next refresh of the export"

@@ -1,7 +1,8 @@
 //! A Parquet file by its footer, and the column chunks of its row groups.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,10 +18,18 @@ use super::ColumnError;
 
 /// Writers end a row group long before this; a footer that claims more is damaged, and memory follows what it claims.
 const ROWS_MAX: usize = 50_000_000;
+/// Read from a file's end at first: the footer of a file of fifty columns and fifty row groups.
+pub(crate) const FOOTER_BYTES: u64 = 64 * 1024;
+
+/// Bytes of a file by their place in it, wherever the file lies.
+pub(crate) trait FileContent: Send + Sync {
+    fn read(&self, range: Range<u64>) -> io::Result<Bytes>;
+}
 
 /// An open Parquet file; the footer is read once, data only by the column chunk.
 pub(crate) struct ColumnarFile {
-    file: File,
+    content: Box<dyn FileContent>,
+    length: u64,
     metadata: ParquetMetaData,
 }
 
@@ -31,25 +40,37 @@ impl ColumnarFile {
         if length == 0 {
             return Err(ColumnError::damaged("it has no bytes"));
         }
-        let mut magic = [0_u8; 4];
-        let mut head = &file;
-        if head.read_exact(&mut magic).is_err() || &magic != b"PAR1" {
+        let magic = read_at(&file, 0..length.min(4)).map_err(|e| ColumnError::damaged(e.to_string()))?;
+        if magic != "PAR1" {
             return Err(ColumnError::damaged("it does not begin as a Parquet file does"));
         }
-        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file)?;
-        Ok(Self { file, metadata })
+        let end = |bytes: u64| read_at(&file, length.saturating_sub(bytes)..length);
+        let mut tail = end(FOOTER_BYTES).map_err(|e| ColumnError::damaged(e.to_string()))?;
+        let metadata = loop {
+            match parse_footer(&tail, length)? {
+                Footer::Whole(metadata) => break *metadata,
+                Footer::Longer(bytes) => tail = end(bytes).map_err(|e| ColumnError::damaged(e.to_string()))?,
+            }
+        };
+        Ok(Self::new(Box::new(LocalFile(file)), length, metadata))
+    }
+
+    pub(crate) fn new(content: Box<dyn FileContent>, length: u64, metadata: ParquetMetaData) -> Self {
+        Self {
+            content,
+            length,
+            metadata,
+        }
     }
 
     pub(crate) fn row_groups(&self) -> impl Iterator<Item = RowGroup<'_>> {
-        self.metadata
-            .row_groups()
-            .iter()
-            .enumerate()
-            .map(|(number, metadata)| RowGroup {
-                file: self,
-                number,
-                metadata,
-            })
+        let groups = self.metadata.row_groups().iter().enumerate();
+        groups.map(|(number, metadata)| RowGroup {
+            file: self,
+            number,
+            metadata,
+            fetched: None,
+        })
     }
 
     /// Root columns of the file, in order.
@@ -65,15 +86,64 @@ impl ColumnarFile {
     }
 }
 
+/// What the end of a file says.
+pub(crate) enum Footer {
+    Whole(Box<ParquetMetaData>),
+    /// The footer is longer than the bytes given: it needs so many from the end of the file.
+    Longer(u64),
+}
+
+/// Reads the footer from the last bytes of a file.
+pub(crate) fn parse_footer(tail: &Bytes, file_length: u64) -> Result<Footer, ColumnError> {
+    let mut reader = ParquetMetaDataReader::new();
+    match reader.try_parse_sized(tail, file_length) {
+        Ok(()) => Ok(Footer::Whole(Box::new(reader.finish()?))),
+        Err(ParquetError::NeedMoreData(needed)) if needed as u64 > tail.len() as u64 => {
+            Ok(Footer::Longer(needed as u64))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Stretches of a file that were fetched ahead.
+#[derive(Debug, Default)]
+pub(crate) struct FetchedRanges {
+    /// By their start, in order.
+    ranges: Vec<(u64, Bytes)>,
+}
+
+impl FetchedRanges {
+    pub(crate) fn new(mut ranges: Vec<(u64, Bytes)>) -> Self {
+        ranges.sort_by_key(|(start, _)| *start);
+        Self { ranges }
+    }
+
+    fn get(&self, range: &Range<u64>) -> Option<Bytes> {
+        let after = self.ranges.partition_point(|(start, _)| *start <= range.start);
+        let (start, bytes) = self.ranges.get(after.checked_sub(1)?)?;
+        let from = usize::try_from(range.start - start).ok()?;
+        let to = usize::try_from(range.end - start).ok()?;
+        (to <= bytes.len()).then(|| bytes.slice(from..to))
+    }
+}
+
 /// One row group of a file.
 #[derive(Clone, Copy)]
 pub(crate) struct RowGroup<'f> {
     file: &'f ColumnarFile,
     pub(crate) number: usize,
     metadata: &'f RowGroupMetaData,
+    fetched: Option<&'f FetchedRanges>,
 }
 
 impl<'f> RowGroup<'f> {
+    pub(crate) fn with_fetched(self, fetched: &'f FetchedRanges) -> Self {
+        Self {
+            fetched: Some(fetched),
+            ..self
+        }
+    }
+
     pub(crate) fn rows(&self) -> Result<usize, ColumnError> {
         let rows = self.metadata.num_rows();
         usize::try_from(rows)
@@ -83,7 +153,7 @@ impl<'f> RowGroup<'f> {
     }
 
     /// The leaf columns below a root column, in order; empty where the file does not have it.
-    pub(super) fn leaves(&self, root: &str) -> Vec<usize> {
+    pub(crate) fn leaves(&self, root: &str) -> Vec<usize> {
         let leaf_of = |(i, column): (usize, &parquet::file::metadata::ColumnChunkMetaData)| {
             (column.column_descr().path().parts().first().map(String::as_str) == Some(root)).then_some(i)
         };
@@ -94,25 +164,31 @@ impl<'f> RowGroup<'f> {
         self.metadata.column(leaf).column_descr_ptr()
     }
 
-    /// The pages of one leaf; its bytes are read from the file in one go.
-    pub(super) fn pages(&self, leaf: usize) -> Result<SerializedPageReader<ChunkBytes>, ColumnError> {
+    /// Where the chunk of a leaf lies in the file.
+    pub(crate) fn chunk_range(&self, leaf: usize) -> Result<Range<u64>, ColumnError> {
         let chunk = self.metadata.column(leaf);
         // The crate's own `byte_range` panics on the negative offsets of a damaged footer.
         let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
         let start = u64::try_from(start).map_err(|_| ColumnError::damaged("a column chunk before the file"))?;
-        let length = usize::try_from(chunk.compressed_size())
+        let length = u64::try_from(chunk.compressed_size())
             .map_err(|_| ColumnError::damaged("a column chunk without an end"))?;
-        let file_length = self.file.file.len();
-        if start.checked_add(length as u64).is_none_or(|end| end > file_length) {
-            return Err(ColumnError::damaged("a column chunk lies outside the file"));
+        match start.checked_add(length) {
+            Some(end) if end <= self.file.length => Ok(start..end),
+            _ => Err(ColumnError::damaged("a column chunk lies outside the file")),
         }
-        let bytes = read_range(&self.file.file, start, length).map_err(|e| ColumnError::damaged(e.to_string()))?;
-        Ok(SerializedPageReader::new(
-            Arc::new(ChunkBytes { start, bytes }),
-            chunk,
-            self.rows()?,
-            None,
-        )?)
+    }
+
+    /// The pages of one leaf; its bytes are read in one go.
+    pub(super) fn pages(&self, leaf: usize) -> Result<SerializedPageReader<ChunkBytes>, ColumnError> {
+        let range = self.chunk_range(leaf)?;
+        let start = range.start;
+        let bytes = match self.fetched.and_then(|fetched| fetched.get(&range)) {
+            Some(bytes) => bytes,
+            None => self.file.content.read(range)?,
+        };
+        let chunk = self.metadata.column(leaf);
+        let bytes = Arc::new(ChunkBytes { start, bytes });
+        Ok(SerializedPageReader::new(bytes, chunk, self.rows()?, None)?)
     }
 
     pub(super) fn boxed_pages(&self, leaf: usize) -> Result<Box<dyn PageReader>, ColumnError> {
@@ -120,22 +196,34 @@ impl<'f> RowGroup<'f> {
     }
 }
 
+struct LocalFile(File);
+
+impl FileContent for LocalFile {
+    fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
+        read_at(&self.0, range)
+    }
+}
+
+fn length_of(range: &Range<u64>) -> io::Result<usize> {
+    usize::try_from(range.end - range.start).map_err(io::Error::other)
+}
+
 #[cfg(unix)]
-fn read_range(file: &File, start: u64, length: usize) -> std::io::Result<Bytes> {
+fn read_at(file: &File, range: Range<u64>) -> io::Result<Bytes> {
     use std::os::unix::fs::FileExt;
-    let mut buffer = vec![0; length];
-    file.read_exact_at(&mut buffer, start)?;
+    let mut buffer = vec![0; length_of(&range)?];
+    file.read_exact_at(&mut buffer, range.start)?;
     Ok(buffer.into())
 }
 
 #[cfg(windows)]
-fn read_range(file: &File, start: u64, length: usize) -> std::io::Result<Bytes> {
+fn read_at(file: &File, range: Range<u64>) -> io::Result<Bytes> {
     use std::os::windows::fs::FileExt;
-    let mut buffer = vec![0; length];
+    let mut buffer = vec![0; length_of(&range)?];
     let mut done = 0;
-    while done < length {
-        match file.seek_read(&mut buffer[done..], start + done as u64)? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+    while done < buffer.len() {
+        match file.seek_read(&mut buffer[done..], range.start + done as u64)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             read => done += read,
         }
     }

@@ -1,0 +1,147 @@
+//! Every setting by name.  Defaults that are more than a constant are read from here, so that each has one home.
+
+/// Every setting: its name, default as TOML, and what it does.  docs/SETTINGS.md is held equal to this by a test.
+pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
+    (
+        "database.url",
+        "",
+        "a PostgreSQL (14 or newer) to use; without it a private one runs in the data folder",
+    ),
+    (
+        "server.listen",
+        "\"127.0.0.1:8080\"",
+        "where pages and API are served; anything but loopback needs a token first",
+    ),
+    (
+        "server.public_url",
+        "",
+        "the address that links point to, where it is not the one above",
+    ),
+    (
+        "calendar.time_zone",
+        "\"Asia/Tokyo\"",
+        "business days, schedules and labels; days of use are UTC, as AWS bills them",
+    ),
+    ("currency.reporting", "\"JPY\"", "currency of chargebacks: JPY or USD"),
+    (
+        "currency.planning_rate",
+        "\"150.00\"",
+        "yen for a dollar until the rates of the invoices are known",
+    ),
+    (
+        "currency.rounding",
+        "\"largest_remainder\"",
+        "how yen are made to add up; the only method there is",
+    ),
+    ("exports.name", "", "what an export is called in reports"),
+    (
+        "exports.location",
+        "",
+        "the export's folder, or s3://bucket/prefix/export-name",
+    ),
+    (
+        "exports.region",
+        "",
+        "region of the bucket; asked of the bucket where it is not given",
+    ),
+    (
+        "exports.endpoint",
+        "",
+        "address of a store that speaks S3's protocol, where it is not AWS's own",
+    ),
+    (
+        "exports.profile",
+        "",
+        "profile of the AWS configuration files; that of [aws] by default",
+    ),
+    (
+        "exports.role_arn",
+        "",
+        "role to assume for this export; that of [aws] by default",
+    ),
+    ("exports.external_id", "", "external id that the role asks for"),
+    (
+        "exports.fetch_mib_max",
+        "128",
+        "at most so many MiB of a bucket's files are held in memory before they are decoded",
+    ),
+    (
+        "exports.copied",
+        "false",
+        "the objects are copies (aws s3 sync), whose times say nothing; they are read once they have stood still for an hour",
+    ),
+    ("aws.profile", "", "profile of the AWS configuration files"),
+    ("aws.region", "", "region of AWS's services, where it is not us-east-1"),
+    (
+        "aws.role_arn",
+        "",
+        "role to assume for everything that does not name its own",
+    ),
+    ("aws.external_id", "", "external id that the role asks for"),
+    (
+        "aws.endpoint",
+        "",
+        "address of STS and of the billing services, where it is not AWS's own",
+    ),
+    (
+        "cost_explorer.enabled",
+        "false",
+        "ask Cost Explorer once a day and compare; each request costs 0.01 USD",
+    ),
+    (
+        "cost_explorer.endpoint",
+        "",
+        "address of Cost Explorer, where it is not AWS's own",
+    ),
+    (
+        "cost_explorer.tag_keys",
+        "[\"department\", \"project\", \"user\"]",
+        "principal tags to ask totals for, without 'iamPrincipal/'; only activated ones are asked",
+    ),
+    (
+        "cost_explorer.max_requests_per_day",
+        "10",
+        "past this no request is sent until the next UTC day",
+    ),
+    (
+        "cost_explorer.payer",
+        "",
+        "payer account whose Cost Explorer it is; needed where several payers are loaded",
+    ),
+    (
+        "schedule.load_exports",
+        "\"every 5m\"",
+        "poll the manifests and load what is new: a listing costs next to nothing and AWS delivers up to three times a day",
+    ),
+    (
+        "schedule.fetch_cost_explorer",
+        "\"daily 12:30\"",
+        "AWS refreshes Cost Explorer about once a day, in the night of the UTC day",
+    ),
+    (
+        "schedule.check_aws_setup",
+        "\"daily 07:10\"",
+        "a switch turned off in the console is seen before the working day",
+    ),
+    (
+        "schedule.recount_charges",
+        "\"daily 06:10\"",
+        "reads the open months a second time, when nobody waits for a page",
+    ),
+    (
+        "attribution.order",
+        "[\"directory\", \"tag\", \"role_name\", \"session_name\", \"account\"]",
+        "the order in which evidence is asked",
+    ),
+    (
+        "attribution.role_patterns",
+        "[\"cowork-{department}-{user}\"]",
+        "role names that name a department and a user",
+    ),
+];
+
+/// The default of a setting, without its quotes.
+pub(super) fn default_of(name: &str) -> &'static str {
+    let found = KNOWN_SETTINGS.iter().find(|(known, ..)| *known == name);
+    found.map_or("", |(_, default, _)| default.trim_matches('"'))
+}
