@@ -4,6 +4,8 @@ pub mod chargeback;
 pub mod costs;
 pub mod deliveries;
 pub mod explain;
+pub mod findings;
+pub mod jobs;
 pub mod people;
 pub mod principals;
 pub mod view;
@@ -45,6 +47,8 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(explain::explain_principal))
         .routes(routes!(explain::explain_usage_type))
         .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::request_run))
         .split_for_parts()
 }
 

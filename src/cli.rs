@@ -8,6 +8,7 @@ mod directory;
 mod doctor;
 mod explain;
 mod ingest;
+mod job;
 mod locations;
 mod output;
 mod serve;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::api::findings::AsSeen;
 use crate::clock::Clock;
 use crate::config::{Config, default_data_folder};
 use crate::domain::actor::{Actor, NotAllowed};
@@ -82,6 +84,9 @@ enum Command {
     /// Tokens that open the server
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Scheduled work and how it went
+    #[command(subcommand)]
+    Job(job::JobCommand),
     /// Check everything that anbun needs
     Doctor,
     /// Settings
@@ -98,6 +103,9 @@ enum Command {
         transport: String,
     },
 }
+
+/// For what is left when a command has ended.
+const SHUTDOWN_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// A command that found something a person must decide on.
 #[derive(Debug, thiserror::Error)]
@@ -140,6 +148,10 @@ impl CommandContext {
             actor: &self.actor,
             progress: &|line| eprintln!("{line}"),
         }
+    }
+
+    fn as_seen(&self) -> AsSeen {
+        AsSeen::of(&self.config, self.clock)
     }
 
     async fn connect(&self) -> anyhow::Result<Database> {
@@ -215,7 +227,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         actor: Actor::local(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         match arguments.command {
             Command::Demo(arguments) => demo::run(&context, arguments).await,
             Command::Serve(arguments) => serve::run(&context, arguments).await,
@@ -226,11 +238,15 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             Command::Costs(arguments) => costs::run(&context, arguments).await,
             Command::Chargeback(command) => chargeback::run(&context, command).await,
             Command::Token(command) => token::run(&context, command).await,
+            Command::Job(command) => job::run(&context, command).await,
             Command::Doctor => doctor::run(&context).await,
             Command::Config(command) => config::run(&context, &command),
             Command::Completions { .. } | Command::DatabaseGuard { .. } => Ok(()),
         }
-    })
+    });
+    // A thread that still reads a file for an abandoned load must not keep the program from ending.
+    runtime.shutdown_timeout(SHUTDOWN_WITHIN);
+    result
 }
 
 async fn migrate(context: &CommandContext, check: bool) -> anyhow::Result<()> {

@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod dimension;
 pub mod directory;
 pub mod finding;
+pub mod freshness;
 pub mod job;
 pub mod money;
 pub mod period;

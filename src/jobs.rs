@@ -1,4 +1,82 @@
-//! Work with an end: take over the directory, load what is new.  Imports domain, sources, store, config and clock.
+//! Work with an end: what to do is looked up, done, bounded, and safe to repeat.  Imports domain, sources, store, clock.
+//!
+//! The scheduled jobs are one file each; `runner` keeps one run of a job at a time and writes down how it went,
+//! `scheduler` decides when.
 
 pub mod import_directory;
 pub mod load_export;
+mod load_exports;
+pub mod runner;
+pub mod scheduler;
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+use rust_decimal::Decimal;
+
+use crate::clock::Clock;
+use crate::domain::actor::Actor;
+use crate::domain::attribution::AttributionSettings;
+use crate::domain::finding::Finding;
+use crate::domain::job::JobName;
+use crate::domain::period::BillingPeriod;
+use crate::domain::schedule::Schedule;
+use crate::sources::aws::AwsAccess;
+use crate::sources::cur::ExportLocation;
+use crate::store::database::Database;
+use crate::store::jobs::JobFinding;
+
+/// An export of the settings.
+#[derive(Debug, Clone)]
+pub struct NamedExport {
+    pub name: String,
+    pub location: ExportLocation,
+}
+
+/// What every job works with.
+#[derive(Debug, Clone)]
+pub struct JobContext {
+    pub database: Database,
+    pub clock: Clock,
+    pub actor: Actor,
+    pub attribution: AttributionSettings,
+    pub exports: Vec<NamedExport>,
+    /// The account's own services: identity, Data Exports.
+    pub account: AwsAccess,
+    pub schedules: BTreeMap<JobName, Schedule>,
+    pub time_zone: Tz,
+    /// This program among others that work on the same database.
+    pub replica: String,
+}
+
+/// What a run did and found.  A run with failures has failed, however much else it did.
+#[derive(Debug, Default)]
+pub struct RunReport {
+    pub counts: BTreeMap<&'static str, i64>,
+    /// What AWS charges for the run's requests, in USD.
+    pub cost: Decimal,
+    pub findings: Vec<JobFinding>,
+    pub failures: Vec<anyhow::Error>,
+}
+
+impl RunReport {
+    fn count(&mut self, what: &'static str, more: i64) {
+        *self.counts.entry(what).or_default() += more;
+    }
+
+    fn find(&mut self, period: Option<BillingPeriod>, source: &str, finding: Finding) {
+        self.findings.push(JobFinding {
+            period,
+            source: source.to_owned(),
+            finding,
+        });
+    }
+}
+
+/// Does a job's work.
+async fn perform(job: JobName, with: &JobContext, report: &mut RunReport) -> anyhow::Result<()> {
+    match job {
+        JobName::LoadExports => load_exports::load_exports(with, report).await,
+        JobName::FetchCostExplorer | JobName::CheckAwsSetup | JobName::RecountCharges => Ok(()),
+    }
+}

@@ -1,12 +1,15 @@
 //! PostgreSQL: the only module that names sqlx.  Functions take a connection, so the caller owns the transaction.
 //! Imports domain only.
 
+pub mod changes;
 pub mod chargeback;
 mod copy;
+pub mod cost_explorer;
 pub mod costs;
 pub mod database;
 mod dimensions;
 pub mod directory;
+pub mod jobs;
 pub mod load;
 pub mod principals;
 pub mod private_server;

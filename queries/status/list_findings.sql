@@ -1,6 +1,6 @@
--- What a reader of the months in a range must know, in one round: findings of what is loaded, deliveries that were refused,
--- and months that an older directory attributed; the gravest first, then by the money on them.
--- $1 first billing period, $2 last billing period (exclusive)
+-- What a reader of the months in a range must know, in one round: findings of what is loaded and of jobs, deliveries that
+-- were refused, and months that an older directory attributed; the gravest first, then by the money on them.
+-- $1 first billing period, $2 last billing period (exclusive), $3 whether what concerns all open months is among it
 -- Index: snapshots_current, findings_snapshot.
 with loaded as (
     select n.snapshot_id, n.billing_period, n.directory_version, s.name as source
@@ -30,10 +30,18 @@ known as (
         n.billing_period, n.source, 'older_directory', 'directory_is_newer', 'warning', n.source, '', '', null, null, null, null
     from loaded as n
     where coalesce(n.directory_version, 0) < (select max(v.directory_version) from directory_versions as v)
+
+    union all
+
+    select
+        j.billing_period, j.source, 'finding', j.code, j.severity, j.subject, j.message, j.action, j.amount, j.currency, j.lines,
+        null
+    from job_findings as j
+    where (j.billing_period >= $1 and j.billing_period < $2) or (j.billing_period is null and $3)
 )
 
 select
-    billing_period as "billing_period!",
+    billing_period as "billing_period?",
     source as "source!",
     kind as "kind!",
     code as "code!",

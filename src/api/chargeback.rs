@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
+use super::findings::{AsSeen, period_findings};
 use super::view::{FindingView, Footing, MoneyView, rates, share};
 use crate::config::{Config, ReportingCurrency};
 use crate::domain::actor::{Action, Actor, authorize};
@@ -16,7 +17,7 @@ use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
-use crate::store::{StoreError, StoreResult, chargeback, status};
+use crate::store::{StoreError, StoreResult, chargeback};
 
 /// A month per department, person or project.  `total` is the sum of all rows, `unattributed` and `kept_visible`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -138,7 +139,14 @@ pub async fn get_chargeback(
         &state,
     )
     .await?;
-    let view = read(&mut connection, period, by, reporting).await?;
+    let view = read(
+        &mut connection,
+        period,
+        by,
+        reporting,
+        &AsSeen::of(&state.config, state.clock),
+    )
+    .await?;
     Ok(Json(view.ok_or_else(|| not_loaded(period))?))
 }
 
@@ -177,9 +185,10 @@ pub async fn read(
     period: BillingPeriod,
     by: GroupBy,
     reporting: Reporting,
+    seen: &AsSeen,
 ) -> StoreResult<Option<ChargebackView>> {
     let mut moment = begin_moment(connection).await?;
-    let view = read_at(&mut moment, period, by, reporting).await?;
+    let view = read_at(&mut moment, period, by, reporting, seen).await?;
     moment.commit().await?;
     Ok(view)
 }
@@ -197,6 +206,7 @@ pub async fn read_at(
     period: BillingPeriod,
     by: GroupBy,
     reporting: Reporting,
+    seen: &AsSeen,
 ) -> StoreResult<Option<ChargebackView>> {
     let Some(data_as_of) = chargeback::find_data_as_of(moment, period).await? else {
         return Ok(None);
@@ -208,7 +218,7 @@ pub async fn read_at(
         chargeback::sum_leaves(moment, period).await?
     };
     let names = names_of(moment, period, by).await?;
-    let mut findings = period_findings(moment, period, period.next()).await?;
+    let mut findings = period_findings(moment, period, period.next(), seen).await?;
     let month = Chargeback::build(period, &sums, &leaves, by, reporting).map_err(|_| StoreError::TooLarge)?;
     findings.extend(
         month
@@ -279,9 +289,9 @@ pub async fn read_at(
 }
 
 /// What amounts of a month in their own currency rest on.
-pub async fn footing(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Footing> {
+pub async fn footing(connection: &mut PgConnection, period: BillingPeriod, seen: &AsSeen) -> StoreResult<Footing> {
     let data_as_of = chargeback::find_data_as_of(connection, period).await?;
-    let findings = period_findings(connection, period, period.next()).await?;
+    let findings = period_findings(connection, period, period.next(), seen).await?;
     Ok(Footing {
         basis: "bill",
         state: "open",
@@ -311,19 +321,6 @@ async fn names_of(connection: &mut PgConnection, period: BillingPeriod, by: Grou
             .map(|(code, name)| (code, (name, None)))
             .collect(),
     })
-}
-
-/// What a reader of the months from `from` up to but not including `to` must know.
-pub async fn period_findings(
-    connection: &mut PgConnection,
-    from: BillingPeriod,
-    to: BillingPeriod,
-) -> StoreResult<Vec<FindingView>> {
-    Ok(status::list_findings(connection, from, to)
-        .await?
-        .into_iter()
-        .map(FindingView::from)
-        .collect())
 }
 
 fn no_rate(period: BillingPeriod, currency: &str, amount: Amount) -> FindingView {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
-use super::chargeback::period_findings;
+use super::findings::{AsSeen, period_findings};
 use super::view::{FindingView, MoneyView};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::dimension::Dimension;
@@ -202,7 +202,13 @@ pub async fn get_costs(
     let question = Question::try_from(query)?;
     let mut connection = state.database.pool.acquire().await?;
     Ok(Json(
-        answer(&mut connection, &question, &actor, state.clock.now()).await?,
+        answer(
+            &mut connection,
+            &question,
+            &actor,
+            &AsSeen::of(&state.config, state.clock),
+        )
+        .await?,
     ))
 }
 
@@ -211,12 +217,12 @@ pub async fn answer(
     connection: &mut PgConnection,
     question: &Question,
     actor: &Actor,
-    now: chrono::DateTime<chrono::Utc>,
+    seen: &AsSeen,
 ) -> Result<CostsView, ApiError> {
     authorize(actor, Action::ReadChargeback)?;
     if question.is_personal() {
         authorize(actor, Action::ReadPeople)?;
-        tokens::note_personal_data_read(connection, actor, &format!("costs {question:?}"), now).await?;
+        tokens::note_personal_data_read(connection, actor, &format!("costs {question:?}"), seen.now).await?;
     }
     if question.by.len() > DIMENSIONS_MAX {
         return Err(ApiError::BadParameter {
@@ -266,7 +272,7 @@ pub async fn answer(
         });
     }
     let months = BillingPeriod::of(from)..=BillingPeriod::of(to.pred_opt().unwrap_or(to));
-    let mut findings = period_findings(connection, *months.start(), months.end().next()).await?;
+    let mut findings = period_findings(connection, *months.start(), months.end().next(), seen).await?;
     let mut month = *months.start();
     while month <= *months.end() && findings.len() < 600 {
         if !loaded.iter().any(|l| l.period == month) {

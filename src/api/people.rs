@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::chargeback::{footing, parse_period};
+use super::findings::AsSeen;
 use super::view::{Footing, MoneyView};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::http::AppState;
@@ -71,7 +72,7 @@ pub async fn get_person_usage(
     )
     .await?;
     let rows = chargeback::sum_person_models(&mut connection, &person_id, period).await?;
-    let footing = footing(&mut connection, period).await?;
+    let footing = footing(&mut connection, period, &AsSeen::of(&state.config, state.clock)).await?;
     if rows.is_empty() {
         return Err(ApiError::NotFound(format!(
             "no use of '{person_id}' in {period} is loaded"

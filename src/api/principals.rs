@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::chargeback::{footing, not_loaded, parse_period};
+use super::findings::AsSeen;
 use super::view::{Footing, MoneyView};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::attribution::State as AttributionState;
@@ -112,7 +113,7 @@ pub async fn list_principals(
     )
     .await?;
     let mut rows = principals::list_principals(&mut connection, period, wanted, limit + 1, offset).await?;
-    let footing = footing(&mut connection, period).await?;
+    let footing = footing(&mut connection, period, &AsSeen::of(&state.config, state.clock)).await?;
     let has_more = i64::try_from(rows.len()).is_ok_and(|found| found > limit);
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let data = rows.into_iter().map(|row| PrincipalView {

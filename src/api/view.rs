@@ -6,7 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::chargeback::Reporting;
+use crate::domain::finding::Finding;
 use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
 use crate::store::status::StoredFinding;
 
 /// An exact amount: a decimal string, never a float.
@@ -69,6 +71,22 @@ pub struct FindingView {
     pub lines: Option<i64>,
 }
 
+impl FindingView {
+    pub fn new(period: Option<BillingPeriod>, finding: Finding) -> Self {
+        let amount = finding.amount.zip(finding.currency);
+        Self {
+            code: finding.code.to_owned(),
+            severity: finding.severity.as_str(),
+            subject: finding.subject,
+            message: finding.message,
+            action: finding.action,
+            period: period.map(|period| period.to_string()),
+            amount: amount.map(|(amount, currency)| MoneyView::new(amount, &currency)),
+            lines: finding.lines,
+        }
+    }
+}
+
 impl From<StoredFinding> for FindingView {
     fn from(finding: StoredFinding) -> Self {
         let amount = finding
@@ -81,7 +99,7 @@ impl From<StoredFinding> for FindingView {
             subject: finding.subject,
             message: finding.message,
             action: finding.action,
-            period: Some(finding.period.to_string()),
+            period: finding.period.map(|period| period.to_string()),
             amount,
             lines: finding.lines,
         }

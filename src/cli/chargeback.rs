@@ -50,7 +50,7 @@ pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) ->
         let question = format!("chargeback preview {period} by person");
         note_personal_data_read(&mut connection, &context.actor, &question, context.clock.now()).await?;
     }
-    let view = chargeback::read(&mut connection, period, by, reporting)
+    let view = chargeback::read(&mut connection, period, by, reporting, &context.as_seen())
         .await?
         .ok_or_else(|| not_loaded(period))?;
     print(context, &view)

@@ -42,7 +42,7 @@ pub(super) async fn run(context: &CommandContext, arguments: CostsArguments) -> 
     }
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
-    let view = answer(&mut connection, &question, &context.actor, context.clock.now()).await?;
+    let view = answer(&mut connection, &question, &context.actor, &context.as_seen()).await?;
     let mut header: Vec<&str> = question.by.iter().map(|d| d.as_str()).collect();
     header.extend(["cost", "net cost", "currency", "tokens", "lines"]);
     let mut table = Table::new(&header);

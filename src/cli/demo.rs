@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::CommandContext;
 use super::{chargeback, serve};
 use crate::api::chargeback as chargeback_api;
-use crate::config::{Config, ReportingCurrency};
+use crate::config::{AwsConfig, Config, CostExplorerConfig, ReportingCurrency};
 use crate::domain::chargeback::{GroupBy, Reporting};
 use crate::domain::period::BillingPeriod;
 use crate::jobs::import_directory::{Keep, import_directory};
@@ -43,6 +43,8 @@ pub(super) async fn run(context: &CommandContext, arguments: DemoArguments) -> a
     let config = Config {
         database: crate::config::DatabaseConfig::default(),
         exports: Vec::new(),
+        aws: AwsConfig::default(),
+        cost_explorer: CostExplorerConfig::default(),
         ..(*context.config).clone()
     };
     let context = CommandContext {
@@ -90,7 +92,14 @@ pub(super) async fn run(context: &CommandContext, arguments: DemoArguments) -> a
             ReportingCurrency::Usd => Reporting::Usd,
         };
         let mut connection = database.pool.acquire().await?;
-        let view = chargeback_api::read(&mut connection, newest, GroupBy::Department, reporting).await?;
+        let view = chargeback_api::read(
+            &mut connection,
+            newest,
+            GroupBy::Department,
+            reporting,
+            &context.as_seen(),
+        )
+        .await?;
         return chargeback::print(&context, &view.ok_or_else(|| chargeback_api::not_loaded(newest))?);
     }
     eprintln!(

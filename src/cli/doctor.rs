@@ -149,7 +149,7 @@ async fn data_checks(context: &CommandContext, database: &Database) -> anyhow::R
             Err(error) => Check::new(name, Health::Fail, error.to_string(), "correct [[exports]] location"),
         });
     }
-    let deliveries = deliveries::read(&mut connection).await?.data;
+    let deliveries = deliveries::read(&mut connection, &context.as_seen()).await?.data;
     if deliveries.is_empty() {
         checks.push(Check::new(
             "data",

@@ -6,11 +6,11 @@ use clap::Subcommand;
 use super::locations::export_location;
 use super::output::{self, Table};
 use super::{CommandContext, NeedsDecision};
-use crate::api::deliveries;
+use crate::api::deliveries::{self, ChangesView, DeliveryView};
 use crate::api::view::{FindingView, grouped};
 use crate::config::ExportConfig;
 use crate::domain::actor::{Action, authorize};
-use crate::domain::finding::{Finding, Severity};
+use crate::domain::finding::Severity;
 use crate::domain::period::BillingPeriod;
 use crate::jobs::load_export::{LoadExport, PeriodOutcome};
 use crate::sources::cur::ExportLocation;
@@ -117,7 +117,7 @@ async fn load_export(context: &CommandContext, job: &LoadExport) -> anyhow::Resu
                     count(Severity::Error),
                     count(Severity::Warning),
                 ]);
-                findings.extend(found.into_iter().map(|finding| shown(period, finding)));
+                findings.extend(found.into_iter().map(|finding| FindingView::new(Some(period), finding)));
             }
             PeriodOutcome::Unchanged => cells.extend(
                 ["unchanged".to_owned()]
@@ -150,27 +150,10 @@ async fn load_export(context: &CommandContext, job: &LoadExport) -> anyhow::Resu
     }
 }
 
-fn shown(period: BillingPeriod, finding: Finding) -> FindingView {
-    let amount = finding
-        .amount
-        .zip(finding.currency)
-        .map(|(amount, currency)| crate::api::view::MoneyView::new(amount, &currency));
-    FindingView {
-        code: finding.code.to_owned(),
-        severity: finding.severity.as_str(),
-        subject: finding.subject,
-        message: finding.message,
-        action: finding.action,
-        period: Some(period.to_string()),
-        amount,
-        lines: finding.lines,
-    }
-}
-
 async fn status(context: &CommandContext) -> anyhow::Result<()> {
     authorize(&context.actor, Action::ReadOperations)?;
     let database = context.database().await?;
-    let view = deliveries::read(&mut *database.pool.acquire().await?).await?;
+    let view = deliveries::read(&mut *database.pool.acquire().await?, &context.as_seen()).await?;
     let mut table = Table::new(&[
         "period",
         "source",
@@ -201,6 +184,9 @@ async fn status(context: &CommandContext) -> anyhow::Result<()> {
         ]);
     }
     output::print(context.format(), &view, &table)?;
+    for row in &view.data {
+        row.changes.iter().for_each(|changes| tell_changes(row, changes));
+    }
     match view.data.iter().find(|row| row.errors > 0) {
         None => Ok(()),
         Some(row) => Err(NeedsDecision(format!(
@@ -209,6 +195,54 @@ async fn status(context: &CommandContext) -> anyhow::Result<()> {
         ))
         .into()),
     }
+}
+
+/// Changes of one delivery that are told one by one.
+const CHANGES_TOLD: usize = 3;
+
+/// What the last refresh of a month changed, the largest first.
+fn tell_changes(row: &DeliveryView, changes: &ChangesView) {
+    let since = changes.since.format("%-d %b");
+    if changes.count == 0 {
+        eprintln!(
+            "{} of {}: no amount changed since the delivery of {since}",
+            row.period, row.source
+        );
+    }
+    for change in changes.largest.iter().take(CHANGES_TOLD) {
+        let where_ = change
+            .department
+            .as_ref()
+            .or(change.reason.as_ref())
+            .unwrap_or(&change.charge_type);
+        eprintln!(
+            "{} of {}: {} {} in {where_}, {}, since the delivery of {since}",
+            row.period,
+            row.source,
+            signed(&change.amount.amount),
+            change.amount.currency,
+            change.day.format("%-d %b"),
+        );
+    }
+    if changes.count > CHANGES_TOLD {
+        let total: Vec<String> = changes
+            .total
+            .iter()
+            .map(|total| format!("{} {}", signed(&total.amount), total.currency))
+            .collect();
+        eprintln!(
+            "{} of {}: {} changes in all, {} together; 'anbun ingest status --format json' has the largest",
+            row.period,
+            row.source,
+            changes.count,
+            total.join(", ")
+        );
+    }
+}
+
+fn signed(amount: &str) -> String {
+    let sign = if amount.starts_with('-') { "" } else { "+" };
+    format!("{sign}{}", grouped(amount))
 }
 
 async fn forget(context: &CommandContext, source: &str, periods: &[BillingPeriod]) -> anyhow::Result<()> {

@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::sync::watch;
 
 use super::CommandContext;
+use super::job::job_context;
+use crate::domain::actor::{Actor, Role};
 use crate::http::{AppState, server};
+use crate::jobs::scheduler::run_schedule;
 use crate::store::database::Database;
 use crate::store::serve_lock::ServeLock;
 use crate::{api, web};
@@ -35,11 +39,16 @@ pub(super) fn lock(context: &CommandContext) -> anyhow::Result<Option<ServeLock>
     }
 }
 
-/// Serves pages and API on a migrated database.
+/// Serves pages and API on a migrated database, and runs the jobs, until asked to stop.
 pub(super) async fn serve(context: &CommandContext, database: Database, address: SocketAddr) -> anyhow::Result<()> {
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .context("metrics cannot be recorded")?;
+    let scheduler = Actor {
+        name: "scheduler".to_owned(),
+        role: Role::Operator,
+    };
+    let jobs = Arc::new(job_context(context, database.clone(), scheduler)?);
     let state = AppState {
         database,
         attribution: Arc::new(context.config.attribution.settings()?),
@@ -50,5 +59,15 @@ pub(super) async fn serve(context: &CommandContext, database: Database, address:
     };
     server::check_exposure(&state, address).await?;
     let router = server::application(api::router().merge(web::router()), state);
-    server::serve(router, address).await
+    let (ask_to_stop, stop) = watch::channel(false);
+    let scheduler = tokio::spawn(run_schedule(jobs, stop));
+    let asked = ask_to_stop.clone();
+    let served = server::serve(router, address, move || {
+        asked.send_replace(true);
+    });
+    let served = served.await;
+    // Also where the server could not even begin.
+    ask_to_stop.send_replace(true);
+    scheduler.await.context("the scheduler ended early")?;
+    served
 }

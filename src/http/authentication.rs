@@ -28,6 +28,9 @@ pub async fn authenticate(
             detail: "it holds a NUL".to_owned(),
         });
     }
+    if !request.method().is_safe() && is_from_another_site(request.headers()) {
+        return Err(ApiError::NotAllowed);
+    }
     let actor = identify(&state, request.headers()).await?;
     request.extensions_mut().insert(actor);
     Ok(next.run(request).await)
@@ -45,6 +48,14 @@ async fn identify(state: &AppState, headers: &HeaderMap) -> Result<Actor, ApiErr
         return Err(ApiError::Unauthenticated);
     }
     Ok(Actor::local())
+}
+
+/// A change that a page of another site asks the browser for, which sends our password along.
+fn is_from_another_site(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let site = text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
+    let origin = text("origin").map(|origin| origin.split_once("://").map_or("", |(_, host)| host));
+    site || origin.is_some_and(|origin| Some(origin) != text("host"))
 }
 
 /// Somebody else's request that a proxy on this machine passes on.
@@ -124,6 +135,27 @@ mod tests {
         ] {
             assert_eq!(is_loopback_host(&headers(header::HOST, host)), local, "{host}");
         }
+    }
+
+    #[test]
+    fn another_sites_page_changes_nothing() {
+        let from = |pairs: &[(&'static str, &str)]| {
+            let parse = |value: &str| value.parse().unwrap_or_else(|e| panic!("{e}"));
+            let headers = pairs
+                .iter()
+                .map(|(n, v)| (header::HeaderName::from_static(n), parse(v)));
+            is_from_another_site(&headers.collect())
+        };
+        assert!(
+            !from(&[])
+                && !from(&[
+                    ("origin", "http://a:1"),
+                    ("host", "a:1"),
+                    ("sec-fetch-site", "same-origin")
+                ])
+        );
+        assert!(from(&[("sec-fetch-site", "cross-site")]) && from(&[("sec-fetch-site", "same-site")]));
+        assert!(from(&[("origin", "http://evil"), ("host", "a:1")]) && from(&[("origin", "null"), ("host", "a:1")]));
     }
 
     #[test]

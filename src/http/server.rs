@@ -72,17 +72,27 @@ pub async fn check_exposure(state: &AppState, address: SocketAddr) -> anyhow::Re
     Ok(())
 }
 
-/// Serves until the process is asked to stop.
-pub async fn serve(router: Router, address: SocketAddr) -> anyhow::Result<()> {
+/// Connections that are still open so long after a stop was asked for are cut.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// Serves until the process is asked to stop; `stopping` is called as soon as it is.
+pub async fn serve(router: Router, address: SocketAddr, stopping: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; choose another with --listen"))?;
     let address = listener.local_addr()?;
     eprintln!("anbun serves http://{address}/");
-    axum::serve(listener, router)
-        .with_graceful_shutdown(asked_to_stop())
-        .await
-        .context("the server ended")
+    let (cut, asked) = tokio::sync::oneshot::channel();
+    let stop = async move {
+        asked_to_stop().await;
+        stopping();
+        let _ = cut.send(());
+    };
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stop);
+    tokio::select! {
+        served = serving => served.context("the server ended"),
+        () = async { drop(asked.await); tokio::time::sleep(STOP_WITHIN).await } => Ok(()),
+    }
 }
 
 async fn asked_to_stop() {

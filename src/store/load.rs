@@ -18,7 +18,7 @@ use crate::domain::finding::Finding;
 use crate::domain::period::BillingPeriod;
 use parts::{drop_part, fill_part, part_name, swap_part};
 use roll_ups::{check_written, delete_roll_ups, write_left_out, write_roll_ups};
-use snapshots::{insert_snapshot, supersede_snapshot};
+use snapshots::{insert_snapshot, keep_department_days, supersede_snapshot};
 
 /// Class of the advisory locks that keep two loads of a month apart; any number that nothing else uses.
 const LOAD_LOCK: i32 = 0x616e_6275;
@@ -126,6 +126,7 @@ pub async fn replace_month(
     let part = fill_part(&mut transaction, source_id, snapshot_id, booked, &keys).await?;
     delete_roll_ups(&mut transaction, source_id, period).await?;
     write_roll_ups(&mut transaction, source_id, period, &roll_ups).await?;
+    keep_department_days(&mut transaction, snapshot_id, source_id, period).await?;
     write_left_out(&mut transaction, source_id, booked, &keys).await?;
     check_written(&mut transaction, source_id, booked).await?;
     swap_part(

@@ -6,12 +6,14 @@ use sqlx::PgConnection;
 
 use super::{StoreError, StoreResult};
 use crate::domain::finding::Severity;
+use crate::domain::freshness::Latest;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 
 /// A loaded month of a source.
 #[derive(Debug, Clone)]
 pub struct LoadedDelivery {
+    pub snapshot_id: i32,
     pub source: String,
     pub location: String,
     pub period: BillingPeriod,
@@ -32,6 +34,7 @@ pub async fn list_deliveries(connection: &mut PgConnection) -> StoreResult<Vec<L
     Ok(rows
         .into_iter()
         .map(|row| LoadedDelivery {
+            snapshot_id: row.snapshot_id,
             source: row.source,
             location: row.location,
             period: BillingPeriod::of(row.billing_period),
@@ -49,7 +52,8 @@ pub async fn list_deliveries(connection: &mut PgConnection) -> StoreResult<Vec<L
 /// A finding as it is stored.
 #[derive(Debug, Clone)]
 pub struct StoredFinding {
-    pub period: BillingPeriod,
+    /// None where it concerns every figure that is still open.
+    pub period: Option<BillingPeriod>,
     pub source: String,
     pub code: String,
     pub severity: Severity,
@@ -62,13 +66,16 @@ pub struct StoredFinding {
 }
 
 /// What a reader of the months from `from` up to but not including `to` must know, the gravest first: findings of what is
-/// loaded, deliveries that were refused, months that an older directory attributed.
+/// loaded, deliveries that were refused, months that an older directory attributed, what jobs found about these months and,
+/// where `with_open` is set, about every open one.
 pub async fn list_findings(
     connection: &mut PgConnection,
     from: BillingPeriod,
     to: BillingPeriod,
+    with_open: bool,
 ) -> StoreResult<Vec<StoredFinding>> {
-    let query = sqlx::query_file!("queries/status/list_findings.sql", from.first_day(), to.first_day());
+    let (from, to) = (from.first_day(), to.first_day());
+    let query = sqlx::query_file!("queries/status/list_findings.sql", from, to, with_open);
     let rows = query.fetch_all(connection).await?;
     rows.into_iter()
         .map(|row| {
@@ -92,7 +99,7 @@ pub async fn list_findings(
                 _ => (row.message, row.action),
             };
             Ok(StoredFinding {
-                period: BillingPeriod::of(row.billing_period),
+                period: row.billing_period.map(BillingPeriod::of),
                 source: row.source,
                 code: row.code,
                 severity: Severity::parse(&row.severity),
@@ -108,6 +115,27 @@ pub async fn list_findings(
             })
         })
         .collect()
+}
+
+/// How far each loaded month of a range reaches.
+pub async fn list_latest(
+    connection: &mut PgConnection,
+    from: BillingPeriod,
+    to: BillingPeriod,
+) -> StoreResult<Vec<(BillingPeriod, Latest)>> {
+    let rows = sqlx::query_file!("queries/status/list_latest.sql", from.first_day(), to.first_day())
+        .fetch_all(connection)
+        .await?;
+    let latest = rows.into_iter().map(|row| {
+        let period = BillingPeriod::of(row.billing_period);
+        let latest = Latest {
+            period,
+            delivered_at: row.delivered_at,
+            last_day: row.last_day,
+        };
+        (period, latest)
+    });
+    Ok(latest.collect())
 }
 
 /// Of a month's usage what is attributed.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::error_page::{PageError, render};
 use super::figures::{bar, millions, money, percent};
 use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, KeptView, not_loaded, parse_period};
+use crate::api::findings::AsSeen;
 use crate::api::view::{FindingView, MoneyView, grouped};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::chargeback::GroupBy;
@@ -115,11 +116,12 @@ pub(super) async fn month(
         let question = format!("chargeback page of {period}");
         tokens::note_personal_data_read(&mut connection, &actor, &question, state.clock.now()).await?;
     }
+    let seen = AsSeen::of(&state.config, state.clock);
     let mut moment = chargeback::begin_moment(&mut connection).await?;
-    let view = chargeback::read_at(&mut moment, period, GroupBy::Department, reporting).await?;
+    let view = chargeback::read_at(&mut moment, period, GroupBy::Department, reporting, &seen).await?;
     let view = view.ok_or_else(|| not_loaded(period))?;
     let people = if sees_people {
-        chargeback::read_at(&mut moment, period, GroupBy::Person, reporting).await?
+        chargeback::read_at(&mut moment, period, GroupBy::Person, reporting, &seen).await?
     } else {
         None
     };

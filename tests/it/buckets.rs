@@ -9,11 +9,11 @@ use crate::peers::{Installation, moto};
 use crate::support::{make_cur, stderr, stdout, write_export};
 use anbun::store::database::Database;
 
-fn at(text: &str) -> DateTime<Utc> {
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-async fn bedrock_cost(database: &Database) -> Decimal {
+pub(crate) async fn bedrock_cost(database: &Database) -> Decimal {
     sqlx::query_scalar("select coalesce(sum(cost), 0) from charges")
         .fetch_one(&database.pool)
         .await
@@ -30,7 +30,7 @@ async fn snapshots(database: &Database) -> i64 {
 const INGEST: [&str; 3] = ["ingest", "cur", "bills"];
 
 /// A bucket with a small export in it, and a program that knows of it.
-async fn small(name: &str) -> (Bucket, Installation, SmallExport) {
+pub(crate) async fn small(name: &str) -> (Bucket, Installation, SmallExport) {
     let bucket = Bucket::serve().await;
     let export = SmallExport::new(name);
     bucket.put_export("cur/small", export.write(), at("2026-11-03T05:00:00Z"));

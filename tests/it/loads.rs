@@ -60,9 +60,10 @@ async fn a_refusal_stays_with_the_month_until_a_delivery_is_loaded() {
     let findings = async || {
         let mut connection = database.pool.acquire().await.unwrap();
         let month: anbun::domain::period::BillingPeriod = "2026-10".parse().unwrap();
-        let found = anbun::api::chargeback::period_findings(&mut connection, month, month.next())
-            .await
-            .unwrap();
+        let found =
+            anbun::api::findings::period_findings(&mut connection, month, month.next(), &crate::support::as_seen())
+                .await
+                .unwrap();
         found
             .into_iter()
             .filter(|finding| finding.code == "delivery_refused")
@@ -379,14 +380,20 @@ async fn a_late_line_counts_in_the_month_that_bills_it() {
     let mut connection = database.pool.acquire().await.unwrap();
     let question = anbun::api::costs::Question::default();
     let actor = anbun::domain::actor::Actor::local();
-    let slice = anbun::api::costs::answer(&mut connection, &question, &actor, anbun::clock::Clock::System.now())
+    let slice = anbun::api::costs::answer(&mut connection, &question, &actor, &crate::support::as_seen())
         .await
         .unwrap();
     assert_eq!(slice.total.unwrap().cost.amount, "2.275");
     let reporting = anbun::domain::chargeback::Reporting::Usd;
     let by = anbun::domain::chargeback::GroupBy::Department;
-    let month = anbun::api::chargeback::read(&mut connection, "2026-10".parse().unwrap(), by, reporting)
-        .await
-        .unwrap();
+    let month = anbun::api::chargeback::read(
+        &mut connection,
+        "2026-10".parse().unwrap(),
+        by,
+        reporting,
+        &crate::support::as_seen(),
+    )
+    .await
+    .unwrap();
     assert_eq!(month.unwrap().total.amount, "2.275");
 }

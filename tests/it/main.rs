@@ -8,6 +8,7 @@ mod cli;
 mod dashboards;
 mod docs;
 mod exports;
+mod jobs;
 mod loads;
 mod make_cur;
 mod peers;

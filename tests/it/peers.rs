@@ -3,8 +3,10 @@
 pub(crate) mod bucket;
 pub(crate) mod moto;
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use crate::support::{PROGRAM, scratch};
 use anbun::store::database::Database;
@@ -77,6 +79,93 @@ impl Installation {
             .unwrap()
             .unwrap()
     }
+}
+
+/// A server of an installation; it is killed with this.
+pub(crate) struct Serving {
+    process: Child,
+    pub address: String,
+    errors: Option<std::thread::JoinHandle<String>>,
+}
+
+impl Serving {
+    /// Starts it and waits until it listens.
+    pub(crate) async fn start(installation: &Installation) -> Self {
+        let mut command = installation.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        tokio::task::spawn_blocking(move || {
+            let mut process = command.spawn().unwrap();
+            let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+            let mut before = String::new();
+            let address = loop {
+                let line = lines
+                    .next()
+                    .unwrap_or_else(|| panic!("the server ended: {before}"))
+                    .unwrap();
+                match line.strip_prefix("anbun serves ") {
+                    Some(address) => break address.trim_end_matches('/').to_owned(),
+                    None => before.push_str(&line),
+                }
+            };
+            // Whoever does not read the rest would block the server when the pipe is full.
+            let errors = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
+            Self {
+                process,
+                address,
+                errors: Some(errors),
+            }
+        })
+        .await
+        .unwrap()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to stop; how long that took, and what it said.
+    pub(crate) async fn stop(mut self) -> (Duration, String) {
+        let asked = std::time::Instant::now();
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        while self.process.try_wait().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        (asked.elapsed(), self.errors.take().unwrap().join().unwrap())
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let answer = reqwest::get(format!("{}{path}", self.address)).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    pub(crate) async fn post(&self, path: &str) -> (u16, String) {
+        let sent = reqwest::Client::new()
+            .post(format!("{}{path}", self.address))
+            .send()
+            .await
+            .unwrap();
+        (sent.status().as_u16(), sent.text().await.unwrap())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Waits until something holds, for half a minute at most.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..600 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it never came to be that {what}");
 }
 
 /// Files below a folder by their path in it, with `/` between the parts.

@@ -70,6 +70,10 @@ pub(crate) fn settings() -> AttributionSettings {
     anbun::config::Config::default().attribution.settings().unwrap()
 }
 
+pub(crate) fn as_seen() -> anbun::api::findings::AsSeen {
+    anbun::api::findings::AsSeen::of(&anbun::config::Config::default(), Clock::System)
+}
+
 pub(crate) async fn import_directory(database: &Database, folder: &Path) {
     use anbun::jobs::import_directory::{Keep, import_directory};
     let files = ["departments", "people", "principals", "projects"].map(|name| folder.join(format!("{name}.csv")));

@@ -27,6 +27,25 @@ pub(super) async fn supersede_snapshot(
     Ok(())
 }
 
+/// What the delivery says per department and day, from the roll-ups that were just written; it outlives them.
+pub(super) async fn keep_department_days(
+    connection: &mut PgConnection,
+    snapshot_id: i32,
+    source_id: i32,
+    period: BillingPeriod,
+) -> StoreResult<()> {
+    let first_day = period.first_day();
+    sqlx::query_file!(
+        "queries/deliveries/insert_snapshot_department_days.sql",
+        snapshot_id,
+        first_day,
+        source_id
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 pub(super) async fn insert_snapshot(
     connection: &mut PgConnection,
     provenance: &Provenance,

@@ -1,0 +1,3 @@
+-- The wish is granted by the run that begins.
+-- $1 job
+delete from job_requests where job = $1

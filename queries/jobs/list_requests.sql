@@ -1,0 +1,2 @@
+-- Jobs that somebody asked to run.
+select job from job_requests

@@ -1,0 +1,89 @@
+//! What a reader of figures must know, gathered for every answer alike: of the delivery, of its age, of the jobs.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use sqlx::PgConnection;
+
+use super::view::FindingView;
+use crate::clock::Clock;
+use crate::config::{Config, ScheduleConfig};
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::freshness;
+use crate::domain::job::{JobHealth, JobName, health};
+use crate::domain::period::BillingPeriod;
+use crate::store::{StoreResult, jobs, status};
+
+/// The moment of reading, and what was to be expected by then.
+#[derive(Debug, Clone)]
+pub struct AsSeen {
+    pub now: DateTime<Utc>,
+    pub schedule: ScheduleConfig,
+    pub time_zone: Tz,
+}
+
+impl AsSeen {
+    pub fn of(config: &Config, clock: Clock) -> Self {
+        Self {
+            now: clock.now(),
+            schedule: config.schedule.clone(),
+            time_zone: config.calendar.time_zone,
+        }
+    }
+}
+
+/// What a reader of the months from `from` up to but not including `to` must know, the gravest first.
+pub async fn period_findings(
+    connection: &mut PgConnection,
+    from: BillingPeriod,
+    to: BillingPeriod,
+    seen: &AsSeen,
+) -> StoreResult<Vec<FindingView>> {
+    // What ails a job touches the months that its work still changes.
+    let is_open = to.previous().is_settling(seen.now.date_naive());
+    let mut findings: Vec<FindingView> = status::list_findings(connection, from, to, is_open)
+        .await?
+        .into_iter()
+        .map(FindingView::from)
+        .collect();
+    for (period, latest) in status::list_latest(connection, from, to).await? {
+        let found = freshness::findings(&latest, seen.now);
+        findings.extend(found.into_iter().map(|finding| FindingView::new(Some(period), finding)));
+    }
+    if is_open {
+        let found = job_findings(connection, seen).await?;
+        findings.extend(found.into_iter().map(|finding| FindingView::new(None, finding)));
+    }
+    let rank = |severity: &str| ["error", "warning", "info"].iter().position(|s| *s == severity);
+    // Stable, so that the order by amount within a severity stays.
+    findings.sort_by_key(|finding| rank(finding.severity));
+    Ok(findings)
+}
+
+/// Jobs that are not well.
+pub async fn job_findings(connection: &mut PgConnection, seen: &AsSeen) -> StoreResult<Vec<Finding>> {
+    let histories = jobs::list_histories(connection).await?;
+    let found = JobName::ALL.into_iter().filter_map(|job| {
+        let (history, _) = histories.get(&job)?;
+        match health(seen.schedule.of(job), seen.time_zone, history, seen.now) {
+            JobHealth::Well => None,
+            JobHealth::Failing(times) => Some(Finding::new(
+                "job_failing",
+                Severity::Error,
+                job.as_str(),
+                format!("the job failed {times} times in a row, so figures may be older than they look"),
+                format!("see why with 'anbun job list {job}'"),
+            )),
+            JobHealth::Missed { due_since } => Some(Finding::new(
+                "job_missed",
+                Severity::Error,
+                job.as_str(),
+                format!(
+                    "the job was due at {} and has not been done since",
+                    due_since.format("%Y-%m-%d %H:%M UTC")
+                ),
+                format!("check that 'anbun serve' runs, then see 'anbun job list {job}'"),
+            )),
+        }
+    });
+    Ok(found.collect())
+}

@@ -1,0 +1,155 @@
+//! `anbun job`
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+
+use super::locations::{account_access, export_location};
+use super::output::{self, Table};
+use super::{CommandContext, NeedsDecision};
+use crate::api::jobs::{self as view, JobsView};
+use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::job::JobName;
+use crate::jobs::runner::{RunOutcome, run_job};
+use crate::jobs::{JobContext, NamedExport};
+use crate::store::database::Database;
+use crate::store::jobs::Trigger;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum JobCommand {
+    /// Every job with its last runs, or one with more of them
+    List { name: Option<String> },
+    /// Run a job now, whatever its schedule says
+    Run { name: String },
+}
+
+const RUNS_SHOWN: i64 = 1;
+const RUNS_SHOWN_OF_ONE: i64 = 20;
+
+pub(super) async fn run(context: &CommandContext, command: JobCommand) -> anyhow::Result<()> {
+    match command {
+        JobCommand::List { name } => list(context, name.as_deref().map(parse).transpose()?).await,
+        JobCommand::Run { name } => run_now(context, parse(&name)?).await,
+    }
+}
+
+fn parse(name: &str) -> anyhow::Result<JobName> {
+    JobName::parse(name).ok_or_else(|| {
+        let known: Vec<&str> = JobName::ALL.iter().map(|job| job.as_str()).collect();
+        anyhow::anyhow!("there is no job '{name}'; there are {}", known.join(", "))
+    })
+}
+
+/// What jobs of this installation work with.
+pub(super) fn job_context(context: &CommandContext, database: Database, actor: Actor) -> anyhow::Result<JobContext> {
+    let config = &context.config;
+    let exports = config.exports.iter().map(|export| NamedExport {
+        name: export.name.clone(),
+        location: export_location(config, export),
+    });
+    Ok(JobContext {
+        database,
+        clock: context.clock,
+        actor,
+        attribution: config.attribution.settings()?,
+        exports: exports.collect(),
+        account: account_access(config),
+        schedules: JobName::ALL
+            .into_iter()
+            .map(|job| (job, config.schedule.of(job)))
+            .collect(),
+        time_zone: config.calendar.time_zone,
+        replica: replica(),
+    })
+}
+
+/// This program among others: the machine's name where it has one, and the process.
+fn replica() -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    format!(
+        "{}:{}",
+        if host.trim().is_empty() { "local" } else { host.trim() },
+        std::process::id()
+    )
+}
+
+async fn list(context: &CommandContext, only: Option<JobName>) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::ReadOperations)?;
+    let database = context.database().await?;
+    let runs = if only.is_some() { RUNS_SHOWN_OF_ONE } else { RUNS_SHOWN };
+    let most = context.config.cost_explorer.max_requests_per_day;
+    let mut connection = database.pool.acquire().await?;
+    let view = view::read(&mut connection, only, runs, most, &context.as_seen()).await?;
+    output::print(context.format(), &view, &table_of(&view))?;
+    let asked = &view.cost_explorer;
+    if asked.requests_today > 0 {
+        eprintln!(
+            "Cost Explorer: {} of {} requests today, {} USD",
+            asked.requests_today, asked.max_requests_per_day, asked.cost_usd
+        );
+    }
+    output::print_findings(&view.findings);
+    match view.findings.len() {
+        0 => Ok(()),
+        count => Err(NeedsDecision(format!("{count} jobs are not well")).into()),
+    }
+}
+
+fn table_of(view: &JobsView) -> Table {
+    let mut table = Table::new(&[
+        "job", "schedule", "health", "run", "began", "seconds", "status", "counts", "error",
+    ]);
+    let time = |at: &DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    for job in &view.data {
+        let head = [job.name.to_owned(), job.schedule.clone(), job.health.to_owned()];
+        if job.runs.is_empty() {
+            let none = std::iter::repeat_n(String::new(), 6);
+            table.push(head.iter().cloned().chain(none).collect());
+        }
+        for run in &job.runs {
+            let counts: BTreeMap<String, i64> = serde_json::from_value(run.counts.clone()).unwrap_or_default();
+            let counts: Vec<String> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
+            let seconds = run
+                .finished_at
+                .map(|end| (end - run.started_at).num_seconds().to_string());
+            let cells = [
+                run.run_id.to_string(),
+                time(&run.started_at),
+                seconds.unwrap_or_default(),
+                run.status.clone(),
+                counts.join(", "),
+                run.error.clone().unwrap_or_default(),
+            ];
+            table.push(head.iter().cloned().chain(cells).collect());
+        }
+    }
+    table
+}
+
+async fn run_now(context: &CommandContext, job: JobName) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::LoadData)?;
+    let database = context.database().await?;
+    let with = job_context(context, database, context.actor.clone())?;
+    let (report, failed) = match run_job(job, &with, Trigger::Command).await? {
+        RunOutcome::RunsElsewhere => anyhow::bail!("{job} is running already; see 'anbun job list {job}'"),
+        RunOutcome::Done(report) => (report, false),
+        RunOutcome::Failed(report) => (report, true),
+    };
+    let mut table = Table::new(&["what", "count"]);
+    for (what, count) in &report.counts {
+        table.push(vec![(*what).to_owned(), count.to_string()]);
+    }
+    output::print(context.format(), &report.counts, &table)?;
+    let findings: Vec<_> = report
+        .findings
+        .into_iter()
+        .map(|found| crate::api::view::FindingView::new(found.period, found.finding))
+        .collect();
+    output::print_findings(&findings);
+    if failed {
+        let told: Vec<String> = report.failures.iter().map(|failure| format!("{failure:#}")).collect();
+        anyhow::bail!("{}", told.join("\n"));
+    }
+    Ok(())
+}

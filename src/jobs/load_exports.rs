@@ -1,0 +1,66 @@
+//! Job `load-exports`: polls the manifests of every export of the settings and loads the billing periods that are new.
+//!
+//! Reads listings and manifests, and the data files of what is new; writes snapshots.  Safe to repeat: an unchanged
+//! delivery is not read.  Each export and each month is by itself: one that fails does not keep the others from being
+//! loaded, and its last good figures stay.  Limits: those of one load at a time.
+
+use anyhow::Context;
+
+use super::load_export::{LoadExport, Loading, PeriodOutcome};
+use super::{JobContext, NamedExport, RunReport};
+use crate::domain::finding::{Finding, Severity};
+
+pub(super) async fn load_exports(with: &JobContext, report: &mut RunReport) -> anyhow::Result<()> {
+    for export in &with.exports {
+        if let Err(error) = load_one(export, with, report).await {
+            let finding = Finding::new(
+                "export_unreadable",
+                Severity::Error,
+                export.location.address(),
+                format!(
+                    "export '{}' cannot be read, its figures may be old: {error:#}",
+                    export.name
+                ),
+                "do what the message says; the next run tries again",
+            );
+            report.find(None, &export.name, finding);
+            report.failures.push(error.context(format!("export '{}'", export.name)));
+        }
+    }
+    Ok(())
+}
+
+async fn load_one(export: &NamedExport, with: &JobContext, report: &mut RunReport) -> anyhow::Result<()> {
+    let job = LoadExport {
+        name: Some(export.name.clone()),
+        location: export.location.clone(),
+        periods: Vec::new(),
+        force: false,
+    };
+    let loading = Loading {
+        database: &with.database,
+        settings: &with.attribution,
+        clock: with.clock,
+        actor: &with.actor,
+        progress: &|line| tracing::debug!(export.name = export.name, "{line}"),
+    };
+    let outcome = job.run(&loading).await?;
+    report.count("bytes_fetched", i64::try_from(outcome.bytes_fetched)?);
+    for (period, outcome) in outcome.periods {
+        match outcome {
+            PeriodOutcome::Unchanged => report.count("unchanged", 1),
+            PeriodOutcome::Loaded { loaded, .. } => {
+                report.count("loaded", 1);
+                report.count("lines", loaded.lines_read);
+            }
+            // The month keeps the refusal as its own finding.
+            PeriodOutcome::Refused(error) => {
+                report.count("refused", 1);
+                let refused: anyhow::Result<()> = Err(error);
+                let refused = refused.with_context(|| format!("export '{}', {period}", export.name));
+                report.failures.extend(refused.err());
+            }
+        }
+    }
+    Ok(())
+}
