@@ -6,6 +6,7 @@ pub mod attribution;
 pub mod booked;
 pub mod charge;
 pub mod chargeback;
+pub mod cost_explorer;
 pub mod coverage;
 pub mod delivery;
 pub mod dimension;

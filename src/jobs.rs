@@ -3,6 +3,7 @@
 //! The scheduled jobs are one file each; `runner` keeps one run of a job at a time and writes down how it went,
 //! `scheduler` decides when.
 
+mod fetch_cost_explorer;
 pub mod import_directory;
 pub mod load_export;
 mod load_exports;
@@ -33,6 +34,19 @@ pub struct NamedExport {
     pub location: ExportLocation,
 }
 
+/// How Cost Explorer may be asked.
+#[derive(Debug, Clone)]
+pub struct CostExplorerSettings {
+    pub access: AwsAccess,
+    /// Principal tags, without their prefix.
+    pub tag_keys: Vec<String>,
+    pub max_requests_per_day: u32,
+    /// Whose Cost Explorer it is, where the settings say so.
+    pub payer: Option<String>,
+    /// Only this month.
+    pub period: Option<BillingPeriod>,
+}
+
 /// What every job works with.
 #[derive(Debug, Clone)]
 pub struct JobContext {
@@ -43,6 +57,8 @@ pub struct JobContext {
     pub exports: Vec<NamedExport>,
     /// The account's own services: identity, Data Exports.
     pub account: AwsAccess,
+    /// None where the settings do not ask for it.
+    pub cost_explorer: Option<CostExplorerSettings>,
     pub schedules: BTreeMap<JobName, Schedule>,
     pub time_zone: Tz,
     /// This program among others that work on the same database.
@@ -77,6 +93,7 @@ impl RunReport {
 async fn perform(job: JobName, with: &JobContext, report: &mut RunReport) -> anyhow::Result<()> {
     match job {
         JobName::LoadExports => load_exports::load_exports(with, report).await,
-        JobName::FetchCostExplorer | JobName::CheckAwsSetup | JobName::RecountCharges => Ok(()),
+        JobName::FetchCostExplorer => fetch_cost_explorer::fetch_cost_explorer(with, report).await,
+        JobName::CheckAwsSetup | JobName::RecountCharges => Ok(()),
     }
 }

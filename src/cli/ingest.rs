@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::Subcommand;
 
-use super::locations::export_location;
+use super::locations::{cost_explorer_settings, export_location};
 use super::output::{self, Table};
 use super::{CommandContext, NeedsDecision};
 use crate::api::deliveries::{self, ChangesView, DeliveryView};
@@ -11,6 +11,7 @@ use crate::api::view::{FindingView, grouped};
 use crate::config::ExportConfig;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::finding::Severity;
+use crate::domain::job::JobName;
 use crate::domain::period::BillingPeriod;
 use crate::jobs::load_export::{LoadExport, PeriodOutcome};
 use crate::sources::cur::ExportLocation;
@@ -29,6 +30,15 @@ pub(super) enum IngestCommand {
         /// Load again what is loaded already, by today's directory
         #[arg(long)]
         force: bool,
+    },
+    /// Ask Cost Explorer for what it has not been asked yet, and compare with the bill; each request costs 0.01 USD
+    CostExplorer {
+        /// Only this month
+        #[arg(long, value_name = "YYYY-MM")]
+        period: Option<BillingPeriod>,
+        /// Instead of the settings' max_requests_per_day, this once
+        #[arg(long, value_name = "N")]
+        max_requests: Option<u32>,
     },
     /// What is loaded, how old it is, and its gaps
     Status,
@@ -56,6 +66,15 @@ pub(super) async fn run(context: &CommandContext, command: IngestCommand) -> any
                 force,
             };
             load_export(context, &job).await
+        }
+        IngestCommand::CostExplorer { period, max_requests } => {
+            let mut settings = cost_explorer_settings(&context.config);
+            settings.period = period;
+            settings.max_requests_per_day = max_requests.unwrap_or(settings.max_requests_per_day);
+            super::job::run_now(context, JobName::FetchCostExplorer, |with| {
+                with.cost_explorer = Some(settings)
+            })
+            .await
         }
         IngestCommand::Status => status(context).await,
         IngestCommand::Forget { source, period } => forget(context, &source, &period).await,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 
-use super::locations::{account_access, export_location};
+use super::locations::{account_access, cost_explorer_settings, export_location};
 use super::output::{self, Table};
 use super::{CommandContext, NeedsDecision};
 use crate::api::jobs::{self as view, JobsView};
@@ -30,7 +30,7 @@ const RUNS_SHOWN_OF_ONE: i64 = 20;
 pub(super) async fn run(context: &CommandContext, command: JobCommand) -> anyhow::Result<()> {
     match command {
         JobCommand::List { name } => list(context, name.as_deref().map(parse).transpose()?).await,
-        JobCommand::Run { name } => run_now(context, parse(&name)?).await,
+        JobCommand::Run { name } => run_now(context, parse(&name)?, |_| ()).await,
     }
 }
 
@@ -55,6 +55,7 @@ pub(super) fn job_context(context: &CommandContext, database: Database, actor: A
         attribution: config.attribution.settings()?,
         exports: exports.collect(),
         account: account_access(config),
+        cost_explorer: config.cost_explorer.enabled.then(|| cost_explorer_settings(config)),
         schedules: JobName::ALL
             .into_iter()
             .map(|job| (job, config.schedule.of(job)))
@@ -127,10 +128,16 @@ fn table_of(view: &JobsView) -> Table {
     table
 }
 
-async fn run_now(context: &CommandContext, job: JobName) -> anyhow::Result<()> {
+/// Runs a job with this installation's settings, changed as the command asks.
+pub(super) async fn run_now(
+    context: &CommandContext,
+    job: JobName,
+    change: impl FnOnce(&mut JobContext),
+) -> anyhow::Result<()> {
     authorize(&context.actor, Action::LoadData)?;
     let database = context.database().await?;
-    let with = job_context(context, database, context.actor.clone())?;
+    let mut with = job_context(context, database, context.actor.clone())?;
+    change(&mut with);
     let (report, failed) = match run_job(job, &with, Trigger::Command).await? {
         RunOutcome::RunsElsewhere => anyhow::bail!("{job} is running already; see 'anbun job list {job}'"),
         RunOutcome::Done(report) => (report, false),

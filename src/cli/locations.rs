@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::{Config, ExportConfig};
+use crate::jobs::CostExplorerSettings;
 use crate::sources::aws::AwsAccess;
 use crate::sources::cur::ExportLocation;
 
@@ -41,13 +42,16 @@ pub(super) fn account_access(config: &Config) -> AwsAccess {
     }
 }
 
-pub(super) fn cost_explorer_access(config: &Config) -> AwsAccess {
-    AwsAccess {
-        endpoint: config
-            .cost_explorer
-            .endpoint
-            .clone()
-            .or_else(|| config.aws.endpoint.clone()),
-        ..account_access(config)
+pub(super) fn cost_explorer_settings(config: &Config) -> CostExplorerSettings {
+    let own = &config.cost_explorer;
+    CostExplorerSettings {
+        access: AwsAccess {
+            endpoint: own.endpoint.clone().or_else(|| config.aws.endpoint.clone()),
+            ..account_access(config)
+        },
+        tag_keys: own.tag_keys.clone(),
+        max_requests_per_day: own.max_requests_per_day,
+        payer: own.payer.clone(),
+        period: None,
     }
 }

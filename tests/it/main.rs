@@ -5,6 +5,7 @@
 mod api;
 mod buckets;
 mod cli;
+mod cost_explorer;
 mod dashboards;
 mod docs;
 mod exports;

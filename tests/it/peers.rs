@@ -1,5 +1,6 @@
 //! What stands in for AWS: moto where it knows the operation, small servers of our own for what it does not.
 
+pub(crate) mod billing;
 pub(crate) mod bucket;
 pub(crate) mod moto;
 

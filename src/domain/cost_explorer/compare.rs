@@ -1,0 +1,410 @@
+//! The bill against Cost Explorer, day by day and service by service; every difference is named, with its reason if known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::freshness::{MARKETPLACE_SETTLING_HOURS, SETTLING_HOURS};
+use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
+
+/// Cost Explorer rounds each of its sums at the tenth decimal; below this a difference is that rounding.
+const ROUNDING: Amount = Amount::from_units(1_000_000);
+/// Both sides are refreshed at most a few times a day.
+const SAME_AGE: TimeDelta = TimeDelta::hours(24);
+
+/// How Marketplace editions are called, on the bill and in Cost Explorer.
+const EDITION_SUFFIX: &str = "(Amazon Bedrock Edition)";
+
+/// What Cost Explorer calls the service of a line.
+pub fn service_of(product_code: Option<&str>, product_name: Option<&str>) -> String {
+    match (product_code, product_name) {
+        (_, Some(name)) if name.ends_with(EDITION_SUFFIX) => name.to_owned(),
+        (Some("AmazonBedrock"), _) => "Amazon Bedrock".to_owned(),
+        (Some("AmazonBedrockService" | "AmazonBedrockFoundationModels"), _) => "Amazon Bedrock Service".to_owned(),
+        (_, Some(name)) => name.to_owned(),
+        (Some(code), None) => code.to_owned(),
+        (None, None) => "no service".to_owned(),
+    }
+}
+
+/// An amount of the bill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BilledDay {
+    pub day: NaiveDate,
+    pub service: String,
+    pub charge_type: String,
+    pub currency: String,
+    pub cost: Amount,
+    /// When the delivery that says so was made.
+    pub delivered_at: DateTime<Utc>,
+}
+
+/// An amount of Cost Explorer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplorerDay {
+    pub day: NaiveDate,
+    pub service: String,
+    /// As the bill spells it.
+    pub charge_type: String,
+    pub currency: String,
+    pub cost: Amount,
+    pub is_estimated: bool,
+    pub fetched_at: DateTime<Utc>,
+}
+
+/// Why two amounts differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reason {
+    Settling,
+    DifferentAge,
+    OnlyInBill,
+    OnlyInCostExplorer,
+    TaxApart,
+    OtherDays,
+    Unexplained,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Pair {
+    billed: Option<Amount>,
+    explorer: Option<Amount>,
+    delivered_at: Option<DateTime<Utc>>,
+    fetched_at: Option<DateTime<Utc>>,
+    is_estimated: bool,
+}
+
+impl Pair {
+    fn difference(&self) -> Amount {
+        self.explorer.unwrap_or_default() - self.billed.unwrap_or_default()
+    }
+
+    fn differs(&self) -> bool {
+        let units = self.difference().units();
+        units.abs() > ROUNDING.units()
+    }
+}
+
+type Pairs = BTreeMap<(NaiveDate, String, String, String), Pair>;
+
+/// By day, service, charge type and currency; only days that Cost Explorer was asked for.
+fn pair(billed: &[BilledDay], explorer: &[ExplorerDay], asked: &BTreeSet<NaiveDate>) -> Pairs {
+    let mut pairs = Pairs::new();
+    for own in billed.iter().filter(|own| asked.contains(&own.day)) {
+        let key = (
+            own.day,
+            own.service.clone(),
+            own.charge_type.clone(),
+            own.currency.clone(),
+        );
+        let pair = pairs.entry(key).or_default();
+        *pair.billed.get_or_insert_default() += own.cost;
+        pair.delivered_at = pair.delivered_at.max(Some(own.delivered_at));
+    }
+    for other in explorer {
+        let key = (
+            other.day,
+            other.service.clone(),
+            other.charge_type.clone(),
+            other.currency.clone(),
+        );
+        let pair = pairs.entry(key).or_default();
+        *pair.explorer.get_or_insert_default() += other.cost;
+        pair.fetched_at = pair.fetched_at.max(Some(other.fetched_at));
+        pair.is_estimated |= other.is_estimated;
+    }
+    pairs.retain(|_, pair| pair.differs());
+    pairs
+}
+
+/// Usage, day by day and service by service.
+pub fn compare_usage(
+    billed: &[BilledDay],
+    explorer: &[ExplorerDay],
+    asked: &BTreeSet<NaiveDate>,
+    now: DateTime<Utc>,
+) -> Vec<(BillingPeriod, Finding)> {
+    let services_of = |days: &mut dyn Iterator<Item = (NaiveDate, &String)>| -> BTreeSet<(BillingPeriod, String)> {
+        days.map(|(day, service)| (BillingPeriod::of(day), service.clone()))
+            .collect()
+    };
+    let in_bill = services_of(&mut billed.iter().map(|own| (own.day, &own.service)));
+    let in_explorer = services_of(&mut explorer.iter().map(|other| (other.day, &other.service)));
+    let differing = pair(billed, explorer, asked)
+        .into_iter()
+        .map(|((day, service, charge_type, currency), pair)| {
+            let month = (BillingPeriod::of(day), service);
+            let hours = if month.1.ends_with(EDITION_SUFFIX) {
+                MARKETPLACE_SETTLING_HOURS
+            } else {
+                SETTLING_HOURS
+            };
+            let settled = (now - TimeDelta::hours(hours)).date_naive();
+            let reason = if day >= settled {
+                Reason::Settling
+            } else if !in_explorer.contains(&month) {
+                Reason::OnlyInBill
+            } else if !in_bill.contains(&month) {
+                Reason::OnlyInCostExplorer
+            } else if has_other_age(&pair) {
+                Reason::DifferentAge
+            } else {
+                Reason::Unexplained
+            };
+            (day, month.1, charge_type, currency, reason, pair)
+        });
+    report(differing)
+}
+
+fn has_other_age(pair: &Pair) -> bool {
+    match (pair.delivered_at, pair.fetched_at) {
+        (Some(delivered), Some(fetched)) => (delivered - fetched).abs() > SAME_AGE && pair.is_estimated,
+        _ => pair.is_estimated,
+    }
+}
+
+/// Everything that is not usage: credits, tax, refunds, discounts.  Months count; within one, AWS books them on other days.
+pub fn compare_records(
+    billed: &[BilledDay],
+    explorer: &[ExplorerDay],
+    asked: &BTreeSet<NaiveDate>,
+    now: DateTime<Utc>,
+) -> Vec<(BillingPeriod, Finding)> {
+    let mut months: BTreeMap<(BillingPeriod, String, String, String), Amount> = BTreeMap::new();
+    let pairs = pair(billed, explorer, asked);
+    for ((day, service, charge_type, currency), pair) in &pairs {
+        let key = (
+            BillingPeriod::of(*day),
+            service.clone(),
+            charge_type.clone(),
+            currency.clone(),
+        );
+        *months.entry(key).or_default() += pair.difference();
+    }
+    let settled = (now - TimeDelta::hours(SETTLING_HOURS)).date_naive();
+    let differing = pairs.into_iter().map(|((day, service, charge_type, currency), pair)| {
+        let key = (
+            BillingPeriod::of(day),
+            service.clone(),
+            charge_type.clone(),
+            currency.clone(),
+        );
+        let whole_month = months.get(&key).copied().unwrap_or_default();
+        let reason = if charge_type == "Tax" && pair.explorer.is_none() {
+            Reason::TaxApart
+        } else if whole_month.units().abs() <= ROUNDING.units() {
+            Reason::OtherDays
+        } else if day >= settled {
+            Reason::Settling
+        } else if has_other_age(&pair) {
+            Reason::DifferentAge
+        } else {
+            Reason::Unexplained
+        };
+        (day, service, charge_type, currency, reason, pair)
+    });
+    report(differing)
+}
+
+type Differing = (NaiveDate, String, String, String, Reason, Pair);
+
+/// One finding a month, service, charge type and reason, which names each of its days.
+fn report(differing: impl Iterator<Item = Differing>) -> Vec<(BillingPeriod, Finding)> {
+    let mut groups: BTreeMap<(BillingPeriod, String, String, String, Reason), Vec<(NaiveDate, Amount)>> =
+        BTreeMap::new();
+    for (day, service, charge_type, currency, reason, pair) in differing {
+        let key = (BillingPeriod::of(day), service, charge_type, currency, reason);
+        groups.entry(key).or_default().push((day, pair.difference()));
+    }
+    let findings = groups
+        .into_iter()
+        .map(|((period, service, charge_type, currency, reason), days)| {
+            let total = days.iter().fold(Amount::ZERO, |sum, (_, amount)| sum + *amount);
+            let each: Vec<String> = days
+                .iter()
+                .map(|(day, amount)| format!("{} {amount}", day.format("%-d %b")))
+                .collect();
+            let (severity, why, action) = in_words(reason);
+            let message = format!(
+                "Cost Explorer less the bill, {charge_type} in {currency}: {}; {why}",
+                each.join(", ")
+            );
+            let finding = Finding::new("cost_explorer_differs", severity, service, message, action);
+            let lines = i64::try_from(days.len()).unwrap_or(i64::MAX);
+            (period, finding.with_cost(total, &currency, lines))
+        });
+    findings.collect()
+}
+
+const fn in_words(reason: Reason) -> (Severity, &'static str, &'static str) {
+    match reason {
+        Reason::Settling => (
+            Severity::Info,
+            "these days are still arriving on both sides",
+            "nothing; the next comparisons look again",
+        ),
+        Reason::DifferentAge => (
+            Severity::Info,
+            "Cost Explorer's figure is an estimate of another time than the delivery",
+            "nothing; it is asked again",
+        ),
+        Reason::OnlyInBill => (
+            Severity::Warning,
+            "Cost Explorer does not show this service, the bill does",
+            "check that Cost Explorer is asked in the payer account of this bill",
+        ),
+        Reason::OnlyInCostExplorer => (
+            Severity::Error,
+            "the bill's export has no line of this service: money may be missing",
+            "check that the export covers the whole payer, and its column list",
+        ),
+        Reason::TaxApart => (
+            Severity::Info,
+            "Cost Explorer counts tax under a service of its own",
+            "nothing",
+        ),
+        Reason::OtherDays => (
+            Severity::Info,
+            "the month agrees, the days do not: AWS books such lines on other days here and there",
+            "nothing",
+        ),
+        Reason::Unexplained => (
+            Severity::Warning,
+            "no reason is known",
+            "compare the days in the console; if it stays for a week, ask AWS Support",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EDITION: &str = "Claude Sonnet 4.6 (Amazon Bedrock Edition)";
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap_or_else(|_| panic!("{text}"))
+    }
+
+    fn amount(text: &str) -> Amount {
+        Amount::parse(text).unwrap_or_default()
+    }
+
+    fn billed(day: &str, service: &str, charge_type: &str, cost: &str) -> BilledDay {
+        BilledDay {
+            day: day.parse().unwrap_or_default(),
+            service: service.to_owned(),
+            charge_type: charge_type.to_owned(),
+            currency: "USD".to_owned(),
+            cost: amount(cost),
+            delivered_at: at("2026-11-21T05:00:00Z"),
+        }
+    }
+
+    fn explorer(day: &str, service: &str, charge_type: &str, cost: &str) -> ExplorerDay {
+        ExplorerDay {
+            day: day.parse().unwrap_or_default(),
+            service: service.to_owned(),
+            charge_type: charge_type.to_owned(),
+            currency: "USD".to_owned(),
+            cost: amount(cost),
+            is_estimated: false,
+            fetched_at: at("2026-11-21T03:00:00Z"),
+        }
+    }
+
+    type Compare =
+        fn(&[BilledDay], &[ExplorerDay], &BTreeSet<NaiveDate>, DateTime<Utc>) -> Vec<(BillingPeriod, Finding)>;
+
+    fn check(compare: Compare, own: &[BilledDay], other: &[ExplorerDay], expected: &[(&str, &str, &str)]) {
+        let asked = own.iter().map(|o| o.day).chain(other.iter().map(|o| o.day)).collect();
+        let found = compare(own, other, &asked, at("2026-11-22T03:30:00Z"));
+        let told: Vec<(String, String, bool)> = found
+            .iter()
+            .zip(expected)
+            .map(|((_, f), (.., why))| {
+                let amount = f.amount.map(|a| a.to_string()).unwrap_or_default();
+                (f.subject.clone(), amount, f.message.contains(why))
+            })
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(s, a, _)| ((*s).to_owned(), (*a).to_owned(), true))
+            .collect();
+        assert_eq!((found.len(), told), (expected.len(), expected), "{found:?}");
+    }
+
+    #[test]
+    fn equal_days_say_nothing_and_a_rounding_is_none() {
+        check(
+            compare_usage,
+            &[billed("2026-11-03", "Amazon Bedrock", "Usage", "1.000000000049")],
+            &[explorer("2026-11-03", "Amazon Bedrock", "Usage", "1.0")],
+            &[],
+        );
+    }
+
+    #[test]
+    fn every_difference_is_named_with_its_reason() {
+        check(
+            compare_usage,
+            &[
+                billed("2026-11-21", "Amazon Bedrock", "Usage", "5"),
+                billed("2026-11-03", "Amazon Bedrock", "Usage", "5"),
+                billed("2026-11-04", "Amazon Bedrock", "Usage", "5"),
+                billed("2026-11-19", EDITION, "Usage", "1"),
+                billed("2026-11-01", "Only Bill", "Usage", "2"),
+            ],
+            &[
+                explorer("2026-11-21", "Amazon Bedrock", "Usage", "3"),
+                explorer("2026-11-03", "Amazon Bedrock", "Usage", "5.25"),
+                explorer("2026-11-04", "Amazon Bedrock", "Usage", "4"),
+                explorer("2026-11-19", EDITION, "Usage", "0.5"),
+                explorer("2026-11-02", "Only Explorer", "Usage", "7"),
+            ],
+            &[
+                ("Amazon Bedrock", "-2", "still arriving"),
+                ("Amazon Bedrock", "-0.75", "3 Nov 0.25, 4 Nov -1; no reason is known"),
+                (EDITION, "-0.5", "still arriving"),
+                ("Only Bill", "-2", "Cost Explorer does not show this service"),
+                ("Only Explorer", "7", "money may be missing"),
+            ],
+        );
+    }
+
+    #[test]
+    fn tax_stands_apart_and_credits_may_fall_on_other_days() {
+        check(
+            compare_records,
+            &[
+                billed("2026-11-01", "Amazon Bedrock", "Tax", "1"),
+                billed("2026-11-01", "Amazon Bedrock", "Credit", "-3"),
+                billed("2026-11-02", "Amazon Bedrock", "Refund", "-1"),
+            ],
+            &[explorer("2026-11-05", "Amazon Bedrock", "Credit", "-3")],
+            &[
+                ("Amazon Bedrock", "0", "the month agrees"),
+                ("Amazon Bedrock", "1", "no reason is known"),
+                ("Amazon Bedrock", "-1", "a service of its own"),
+            ],
+        );
+    }
+
+    #[test]
+    fn services_are_called_as_cost_explorer_calls_them() {
+        for (code, name, service) in [
+            (Some("AmazonBedrock"), None, "Amazon Bedrock"),
+            (
+                Some("AmazonBedrockService"),
+                Some("Amazon Bedrock Service"),
+                "Amazon Bedrock Service",
+            ),
+            (Some("7zgyu5r4uonlsrnaq20qq63eo"), Some(EDITION), EDITION),
+            (Some("x"), None, "x"),
+            (None, None, "no service"),
+        ] {
+            assert_eq!(service_of(code, name), service);
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! Job `fetch-cost-explorer`: asks Cost Explorer for the days that it has not been asked, and compares with the bill.
+//!
+//! Runs once a day.  Reads at most as many pages as the settings allow in a UTC day, the newest days first, then what is
+//! missing or was an estimate; writes whole answers only.  Safe to repeat: a final day is not asked again.  When the day's
+//! requests are used up the run says so as a finding, ends well, and goes on the next day.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context;
+use sqlx::PgConnection;
+
+use super::{CostExplorerSettings, JobContext, RunReport};
+use crate::domain::cost_explorer::{
+    MAX_WINDOW_DAYS, PRINCIPAL_TAG_PREFIX, TotalsKind, Window, compare_records, compare_usage, plan,
+};
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::period::{BillingPeriod, DayRange};
+use crate::sources::aws::AwsFailure;
+use crate::sources::cost_explorer::{AllocationTag, CostExplorer, Page};
+use crate::sources::identity::fetch_identity;
+use crate::store::StoreError;
+use crate::store::cost_explorer::{self as store, Answer, PrincipalTag, TagStatus, Unfinished};
+
+const SOURCE: &str = "cost-explorer";
+/// With fewer requests than this, questions are kept to a month, so that each is answered within a day.
+const REQUESTS_FOR_A_QUARTER: i64 = 20;
+const MONTH_DAYS: u64 = 31;
+/// After a page token has run out, questions are kept to a week.
+const WEEK_DAYS: u64 = 7;
+/// Bedrock's services are looked for in so many days.
+const SERVICES_SINCE_DAYS: u64 = 90;
+
+/// Why the asking ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("the requests of the day are used up")]
+    UsedUp,
+    #[error(transparent)]
+    Aws(#[from] AwsFailure),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+pub(super) async fn fetch_cost_explorer(with: &JobContext, report: &mut RunReport) -> anyhow::Result<()> {
+    let Some(settings) = &with.cost_explorer else {
+        return Ok(());
+    };
+    let mut connection = with.database.pool.acquire().await.map_err(StoreError::from)?;
+    let months = store::list_payer_months(&mut connection).await?;
+    let payer = payer_of(settings, &months).await?;
+    let client = CostExplorer::connect(&settings.access).await;
+    let mut asking = Asking {
+        client,
+        settings,
+        with,
+        payer: &payer,
+        connection: &mut connection,
+        requests: 0,
+    };
+    let ended = asking.ask_everything().await;
+    let requests = asking.requests;
+    report.count("requests", requests);
+    report.cost = store::price_of(requests);
+    match ended {
+        Ok(answered) => report.count("questions_answered", answered),
+        Err(Ended::UsedUp) => report.find(None, SOURCE, used_up(settings)),
+        Err(Ended::Aws(failure)) => {
+            let message = format!("Cost Explorer cannot be asked, so the bill is not cross-checked: {failure}");
+            let subject = failure.object.clone();
+            let action = "do what the message says; the next run goes on";
+            report.find(
+                None,
+                SOURCE,
+                Finding::new("cost_explorer_unreadable", Severity::Warning, subject, message, action),
+            );
+            report.failures.push(anyhow::Error::new(failure));
+        }
+        Err(Ended::Store(error)) => return Err(error.into()),
+    }
+    let loaded = months.get(&payer).cloned().unwrap_or_default();
+    compare(&mut connection, &payer, &loaded, with, report).await
+}
+
+fn used_up(settings: &CostExplorerSettings) -> Finding {
+    let most = settings.max_requests_per_day;
+    Finding::new(
+        "cost_explorer_budget_used",
+        Severity::Warning,
+        "Cost Explorer",
+        format!("all {most} requests of this UTC day are used, so not every day is cross-checked yet"),
+        "nothing, the next days go on; or once 'anbun ingest cost-explorer --max-requests 60', at 0.01 USD a request",
+    )
+}
+
+/// The account whose Cost Explorer answers.
+async fn payer_of(
+    settings: &CostExplorerSettings,
+    months: &BTreeMap<String, BTreeSet<BillingPeriod>>,
+) -> anyhow::Result<String> {
+    if let Some(payer) = &settings.payer {
+        return Ok(payer.clone());
+    }
+    if let Ok(identity) = fetch_identity(&settings.access).await
+        && (months.contains_key(&identity.account) || months.is_empty())
+    {
+        return Ok(identity.account);
+    }
+    // A member account with a shared billing view answers for the payer whose bill is loaded.
+    let mut payers = months.keys();
+    let only = payers.next().filter(|_| payers.next().is_none());
+    only.cloned()
+        .context("several payers are loaded; name the one that Cost Explorer is asked in as [cost_explorer] payer")
+}
+
+struct Asking<'a> {
+    client: CostExplorer,
+    settings: &'a CostExplorerSettings,
+    with: &'a JobContext,
+    payer: &'a str,
+    connection: &'a mut PgConnection,
+    requests: i64,
+}
+
+impl Asking<'_> {
+    /// Asks until nothing is left to ask; how many questions were answered.
+    async fn ask_everything(&mut self) -> Result<i64, Ended> {
+        let services = self.services().await?;
+        let tags = self.active_tags().await?;
+        if services.is_empty() {
+            return Ok(0);
+        }
+        let windows = self.plan(&tags).await?;
+        let mut answered = 0;
+        for window in windows {
+            self.ask(&services, window).await?;
+            answered += 1;
+        }
+        Ok(answered)
+    }
+
+    /// Takes one of the day's requests.
+    async fn reserve(&mut self, operation: &str, asked: &str) -> Result<(), Ended> {
+        let now = self.with.clock.now();
+        let most = self.settings.max_requests_per_day;
+        if store::reserve_request(self.connection, now, operation, asked, most).await? {
+            self.requests += 1;
+            Ok(())
+        } else {
+            Err(Ended::UsedUp)
+        }
+    }
+
+    fn was_today(&self, at: Option<chrono::DateTime<chrono::Utc>>) -> bool {
+        at.is_some_and(|at| at.date_naive() == self.with.clock.now().date_naive())
+    }
+
+    /// Bedrock's services, looked for once a day.
+    async fn services(&mut self) -> Result<Vec<String>, Ended> {
+        let (known, found_at) = store::list_services(self.connection, self.payer).await?;
+        if self.was_today(found_at) {
+            return Ok(known);
+        }
+        let today = self.with.clock.now().date_naive();
+        let days = DayRange {
+            from: today - chrono::Days::new(SERVICES_SINCE_DAYS),
+            to: today + chrono::Days::new(1),
+        };
+        let mut found: BTreeSet<String> = BTreeSet::new();
+        let mut page = None;
+        loop {
+            self.reserve("GetDimensionValues", "services").await?;
+            let answer = self.client.fetch_services(days, page).await?;
+            found.extend(answer.values);
+            page = answer.next;
+            if page.is_none() {
+                break;
+            }
+        }
+        // A service that was billed once can be corrected later, when nothing new is billed by it.
+        found.extend(known);
+        let found: Vec<String> = found.into_iter().collect();
+        store::replace_services(self.connection, self.payer, &found, self.with.clock.now()).await?;
+        Ok(found)
+    }
+
+    /// Principal tags that are active, looked for once a day.
+    async fn active_tags(&mut self) -> Result<Vec<String>, Ended> {
+        let wanted: Vec<String> = self
+            .settings
+            .tag_keys
+            .iter()
+            .map(|key| format!("{PRINCIPAL_TAG_PREFIX}{key}"))
+            .collect();
+        if wanted.is_empty() {
+            return Ok(wanted);
+        }
+        let (known, checked_at) = store::list_tags(self.connection, self.payer).await?;
+        let has_all = wanted.iter().all(|key| known.iter().any(|tag| tag.key == *key));
+        let tags = if self.was_today(checked_at) && has_all {
+            known
+        } else {
+            self.fetch_tags(&wanted).await?
+        };
+        let active = tags
+            .into_iter()
+            .filter(|tag| tag.status == TagStatus::Active && wanted.contains(&tag.key));
+        Ok(active.map(|tag| tag.key).collect())
+    }
+
+    async fn fetch_tags(&mut self, wanted: &[String]) -> Result<Vec<PrincipalTag>, Ended> {
+        let mut found: Vec<AllocationTag> = Vec::new();
+        let mut page = None;
+        loop {
+            self.reserve("ListCostAllocationTags", &wanted.join(" ")).await?;
+            let Page { values, next } = self.client.fetch_tags(wanted, page).await?;
+            found.extend(values);
+            page = next;
+            if page.is_none() {
+                break;
+            }
+        }
+        let tags: Vec<PrincipalTag> = wanted.iter().map(|key| standing(key, &found)).collect();
+        store::replace_tags(self.connection, self.payer, &tags, self.with.clock.now()).await?;
+        Ok(tags)
+    }
+
+    async fn plan(&mut self, tags: &[String]) -> Result<Vec<Window>, Ended> {
+        let now = self.with.clock.now();
+        let mut known = store::list_days(self.connection, self.payer).await?;
+        let kinds = [TotalsKind::UsageType, TotalsKind::RecordType]
+            .into_iter()
+            .chain(tags.iter().cloned().map(TotalsKind::Tag));
+        let kinds = kinds.map(|kind| {
+            let days = known.remove(&kind).unwrap_or_default();
+            (kind, days)
+        });
+        let asked_today = store::count_requests(self.connection, now.date_naive()).await?;
+        let left = i64::from(self.settings.max_requests_per_day) - asked_today;
+        let window_days = if left >= REQUESTS_FOR_A_QUARTER {
+            MAX_WINDOW_DAYS
+        } else {
+            MONTH_DAYS
+        };
+        let kinds: BTreeMap<_, _> = kinds.collect();
+        let mut windows = plan(&kinds, now, window_days);
+        for kind in kinds.keys() {
+            if let Some(unfinished) = store::find_unfinished(self.connection, self.payer, kind).await? {
+                resume_first(&mut windows, unfinished.answer, now.date_naive());
+            }
+        }
+        if let Some(period) = self.settings.period {
+            windows.retain(|window| window.days.from < period.days().to && period.days().from < window.days.to);
+        }
+        Ok(windows)
+    }
+
+    /// Asks one question to its last page, going on where an earlier run had to end.
+    async fn ask(&mut self, services: &[String], window: Window) -> Result<(), Ended> {
+        let resumed = store::find_unfinished(self.connection, self.payer, &window.kind).await?;
+        let resumed = resumed.filter(|unfinished| unfinished.answer.days == window.days);
+        let (answer, page) = match resumed {
+            Some(unfinished) => (unfinished.answer, Some(unfinished.next_page_token)),
+            None => (empty_answer(&window), None),
+        };
+        let was_resumed = page.is_some();
+        match self.fetch_pages(services, answer, page).await {
+            Err(Ended::Aws(failure)) if is_stale_token(&failure) => {
+                store::forget_unfinished(self.connection, self.payer, &window.kind).await?;
+                tracing::warn!(kind = %window.kind, resumed = was_resumed, "a page token ran out; asking again in weeks");
+                let mut from = window.days.from;
+                while from < window.days.to {
+                    let to = (from + chrono::Days::new(WEEK_DAYS)).min(window.days.to);
+                    let days = DayRange { from, to };
+                    let week = empty_answer(&Window {
+                        kind: window.kind.clone(),
+                        days,
+                    });
+                    self.fetch_pages(services, week, None).await?;
+                    from = to;
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    async fn fetch_pages(
+        &mut self,
+        services: &[String],
+        mut answer: Answer,
+        mut page: Option<String>,
+    ) -> Result<(), Ended> {
+        loop {
+            let asked = format!("{} {} to {}", answer.kind, answer.days.from, answer.days.to);
+            if let Err(ended) = self.reserve("GetCostAndUsage", &asked).await {
+                // The pages that were paid for are kept.
+                if let Some(next_page_token) = page {
+                    let unfinished = Unfinished {
+                        answer,
+                        next_page_token,
+                    };
+                    store::put_unfinished(self.connection, self.payer, &unfinished).await?;
+                }
+                return Err(ended);
+            }
+            let fetched = self
+                .client
+                .fetch_totals(&answer.kind, services, answer.days, page.take())
+                .await?;
+            answer.totals.extend(fetched.totals);
+            for (day, is_estimated) in fetched.days {
+                *answer.estimated.entry(day).or_default() |= is_estimated;
+            }
+            page = fetched.next;
+            if page.is_none() {
+                break;
+            }
+        }
+        let now = self.with.clock.now();
+        Ok(store::replace_answer(self.connection, self.payer, &answer, now).await?)
+    }
+}
+
+/// Pages that were paid for come before other old days; what they overlap with is planned anew by the next run.
+fn resume_first(windows: &mut Vec<Window>, unfinished: Answer, today: chrono::NaiveDate) {
+    let days = unfinished.days;
+    let is_old = |window: &Window| window.days.to <= today;
+    let overlaps =
+        |window: &Window| window.kind == unfinished.kind && window.days.from < days.to && days.from < window.days.to;
+    windows.retain(|window| !(is_old(window) && overlaps(window)));
+    let after_fresh = windows.iter().position(is_old).unwrap_or(windows.len());
+    let kind = unfinished.kind;
+    windows.insert(after_fresh, Window { kind, days });
+}
+
+fn standing(key: &str, found: &[AllocationTag]) -> PrincipalTag {
+    let tag = found.iter().find(|tag| tag.key == key);
+    PrincipalTag {
+        key: key.to_owned(),
+        status: match tag {
+            Some(tag) if tag.is_active => TagStatus::Active,
+            Some(_) => TagStatus::Seen,
+            None => TagStatus::NeverSeen,
+        },
+        last_used: tag.and_then(|tag| tag.last_used),
+    }
+}
+
+fn empty_answer(window: &Window) -> Answer {
+    Answer {
+        kind: window.kind.clone(),
+        days: window.days,
+        estimated: BTreeMap::new(),
+        totals: Vec::new(),
+    }
+}
+
+fn is_stale_token(failure: &AwsFailure) -> bool {
+    matches!(
+        failure.code.as_deref(),
+        Some("InvalidNextTokenException" | "RequestChangedException")
+    )
+}
+
+/// Names every difference in the months whose bill is loaded.
+async fn compare(
+    connection: &mut PgConnection,
+    payer: &str,
+    loaded: &BTreeSet<BillingPeriod>,
+    with: &JobContext,
+    report: &mut RunReport,
+) -> anyhow::Result<()> {
+    let Some(first) = loaded.first() else { return Ok(()) };
+    let now = with.clock.now();
+    let asked = store::list_days(connection, payer).await?;
+    let asked_of = |kind| -> BTreeSet<chrono::NaiveDate> {
+        let days = asked.get(&kind).into_iter().flat_map(|days| days.keys().copied());
+        days.filter(|day| loaded.contains(&BillingPeriod::of(*day))).collect()
+    };
+    let billed = store::list_billed(connection, payer, first.first_day()).await?;
+    let (usage, records): (Vec<_>, Vec<_>) = billed.into_iter().partition(|own| own.charge_type == "Usage");
+    let days = asked_of(TotalsKind::UsageType);
+    let mut explorer = store::list_totals(connection, payer, &TotalsKind::UsageType).await?;
+    explorer.retain(|other| days.contains(&other.day));
+    report.count("days_compared", i64::try_from(days.len())?);
+    let mut found = compare_usage(&usage, &explorer, &days, now);
+    let days = asked_of(TotalsKind::RecordType);
+    let mut explorer = store::list_totals(connection, payer, &TotalsKind::RecordType).await?;
+    explorer.retain(|other| days.contains(&other.day) && other.charge_type != "Usage");
+    found.extend(compare_records(&records, &explorer, &days, now));
+    report.count("differences", i64::try_from(found.len())?);
+    for (period, finding) in found {
+        report.find(Some(period), SOURCE, finding);
+    }
+    Ok(())
+}
