@@ -12,6 +12,7 @@ mod job;
 mod locations;
 mod output;
 mod serve;
+mod setup;
 mod token;
 
 use std::path::PathBuf;
@@ -87,6 +88,9 @@ enum Command {
     /// Scheduled work and how it went
     #[command(subcommand)]
     Job(job::JobCommand),
+    /// Help to make what anbun needs outside of it
+    #[command(subcommand)]
+    Setup(setup::SetupCommand),
     /// Check everything that anbun needs
     Doctor,
     /// Settings
@@ -239,6 +243,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             Command::Chargeback(command) => chargeback::run(&context, command).await,
             Command::Token(command) => token::run(&context, command).await,
             Command::Job(command) => job::run(&context, command).await,
+            Command::Setup(command) => setup::run(&context, command).await,
             Command::Doctor => doctor::run(&context).await,
             Command::Config(command) => config::run(&context, &command),
             Command::Completions { .. } | Command::DatabaseGuard { .. } => Ok(()),

@@ -3,10 +3,12 @@
 //! The scheduled jobs are one file each; `runner` keeps one run of a job at a time and writes down how it went,
 //! `scheduler` decides when.
 
+pub mod check_aws_setup;
 mod fetch_cost_explorer;
 pub mod import_directory;
 pub mod load_export;
 mod load_exports;
+mod recount_charges;
 pub mod runner;
 pub mod scheduler;
 
@@ -94,6 +96,7 @@ async fn perform(job: JobName, with: &JobContext, report: &mut RunReport) -> any
     match job {
         JobName::LoadExports => load_exports::load_exports(with, report).await,
         JobName::FetchCostExplorer => fetch_cost_explorer::fetch_cost_explorer(with, report).await,
-        JobName::CheckAwsSetup | JobName::RecountCharges => Ok(()),
+        JobName::CheckAwsSetup => check_aws_setup::check_aws_setup(with, report).await,
+        JobName::RecountCharges => recount_charges::recount_charges(with, report).await,
     }
 }

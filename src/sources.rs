@@ -3,5 +3,6 @@
 pub mod aws;
 pub mod cost_explorer;
 pub mod cur;
+pub mod data_exports;
 pub mod directory_csv;
 pub mod identity;

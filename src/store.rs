@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod load;
 pub mod principals;
 pub mod private_server;
+pub mod recounts;
 pub mod serve_lock;
 pub mod status;
 pub mod tokens;

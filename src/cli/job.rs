@@ -9,6 +9,7 @@ use super::locations::{account_access, cost_explorer_settings, export_location};
 use super::output::{self, Table};
 use super::{CommandContext, NeedsDecision};
 use crate::api::jobs::{self as view, JobsView};
+use crate::config::Config;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::job::JobName;
 use crate::jobs::runner::{RunOutcome, run_job};
@@ -44,16 +45,12 @@ fn parse(name: &str) -> anyhow::Result<JobName> {
 /// What jobs of this installation work with.
 pub(super) fn job_context(context: &CommandContext, database: Database, actor: Actor) -> anyhow::Result<JobContext> {
     let config = &context.config;
-    let exports = config.exports.iter().map(|export| NamedExport {
-        name: export.name.clone(),
-        location: export_location(config, export),
-    });
     Ok(JobContext {
         database,
         clock: context.clock,
         actor,
         attribution: config.attribution.settings()?,
-        exports: exports.collect(),
+        exports: named_exports(config),
         account: account_access(config),
         cost_explorer: config.cost_explorer.enabled.then(|| cost_explorer_settings(config)),
         schedules: JobName::ALL
@@ -63,6 +60,15 @@ pub(super) fn job_context(context: &CommandContext, database: Database, actor: A
         time_zone: config.calendar.time_zone,
         replica: replica(),
     })
+}
+
+/// The exports of the settings.
+pub(super) fn named_exports(config: &Config) -> Vec<NamedExport> {
+    let exports = config.exports.iter().map(|export| NamedExport {
+        name: export.name.clone(),
+        location: export_location(config, export),
+    });
+    exports.collect()
 }
 
 /// This program among others: the machine's name where it has one, and the process.

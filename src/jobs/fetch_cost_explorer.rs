@@ -66,7 +66,7 @@ pub(super) async fn fetch_cost_explorer(with: &JobContext, report: &mut RunRepor
         Err(Ended::UsedUp) => report.find(None, SOURCE, used_up(settings)),
         Err(Ended::Aws(failure)) => {
             let message = format!("Cost Explorer cannot be asked, so the bill is not cross-checked: {failure}");
-            let subject = failure.object.clone();
+            let subject = failure.object.to_string();
             let action = "do what the message says; the next run goes on";
             report.find(
                 None,

@@ -97,15 +97,15 @@ pub enum AwsFailureKind {
 #[error("{object}: {what}; {remedy}")]
 pub struct AwsFailure {
     pub kind: AwsFailureKind,
-    pub object: String,
-    pub what: String,
-    pub remedy: String,
+    pub object: Box<str>,
+    pub what: Box<str>,
+    pub remedy: Box<str>,
     /// AWS's own wish for when to come again.
     pub retry_after: Option<Duration>,
     /// Where a bucket is, if the answer said so.
-    pub region: Option<String>,
+    pub region: Option<Box<str>>,
     /// The service's own word for the error.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
 }
 
 /// A call by the IAM action that allows it and the resource that it is allowed on.
@@ -139,14 +139,14 @@ impl Call {
         let region = header("x-amz-bucket-region");
         AwsFailure {
             kind,
-            object: self.object.clone(),
-            remedy: self.remedy(kind, region.as_deref()),
-            what: told,
+            object: self.object.as_str().into(),
+            remedy: self.remedy(kind, region.as_deref()).into(),
+            what: told.into(),
             retry_after: header("retry-after")
                 .and_then(|seconds| seconds.trim().parse().ok())
                 .map(Duration::from_secs),
-            region,
-            code,
+            region: region.map(Into::into),
+            code: code.map(Into::into),
         }
     }
 
@@ -155,9 +155,9 @@ impl Call {
         let kind = AwsFailureKind::Unavailable;
         AwsFailure {
             kind,
-            object: self.object.clone(),
-            what: what.into(),
-            remedy: self.remedy(kind, None),
+            object: self.object.as_str().into(),
+            what: what.into().into(),
+            remedy: self.remedy(kind, None).into(),
             retry_after: None,
             region: None,
             code: None,

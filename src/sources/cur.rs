@@ -8,11 +8,13 @@ mod export;
 mod folder;
 mod manifest;
 mod read;
-pub mod recount;
+mod recount;
 mod row_group;
 
+pub use columns::{needed as columns_needed, read as columns_read};
 pub use export::{Export, ExportLocation, FoundManifest, Manifest, ManifestHead, OpenDelivery};
 pub use read::read_delivery;
+pub use recount::recount;
 
 use super::aws::AwsFailure;
 

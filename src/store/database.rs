@@ -5,9 +5,10 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
 
 use super::private_server::{self, Durability, ServerLease, Transport};
 use super::{StoreError, StoreResult};
@@ -86,6 +87,11 @@ impl Database {
             pool,
             _lease: Some(std::sync::Arc::new(lease)),
         })
+    }
+
+    /// The server's own time.
+    pub async fn now(&self, connection: &mut PgConnection) -> StoreResult<DateTime<Utc>> {
+        Ok(sqlx::query_scalar("select now()").fetch_one(connection).await?)
     }
 
     /// Brings the schema to this version, one program at a time.

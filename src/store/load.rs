@@ -18,6 +18,7 @@ use crate::domain::finding::Finding;
 use crate::domain::period::BillingPeriod;
 use parts::{drop_part, fill_part, part_name, swap_part};
 use roll_ups::{check_written, delete_roll_ups, write_left_out, write_roll_ups};
+pub(super) use snapshots::insert_findings;
 use snapshots::{insert_snapshot, keep_department_days, supersede_snapshot};
 
 /// Class of the advisory locks that keep two loads of a month apart; any number that nothing else uses.

@@ -34,7 +34,8 @@ fn the_demo_charges_back_six_months_in_one_command() {
     assert_eq!(deliveries["data"].as_array().unwrap().len(), 1);
     // Sample figures are in a database of their own.
     let real = anbun(&data, &["ingest", "status", "--format", "json"]);
-    assert_eq!(stdout(&real).trim(), "{\n  \"data\": []\n}");
+    let deliveries: serde_json::Value = serde_json::from_slice(&real.stdout).unwrap();
+    assert_eq!(deliveries["data"].as_array().unwrap().len(), 0);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod api;
+mod aws_setup;
 mod buckets;
 mod cli;
 mod cost_explorer;
@@ -13,5 +14,6 @@ mod jobs;
 mod loads;
 mod make_cur;
 mod peers;
+mod recounts;
 mod support;
 mod tidy;

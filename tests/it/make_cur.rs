@@ -391,35 +391,3 @@ async fn every_case_of_attribution_is_decided_as_by_hand() {
         assert_eq!(found, cell(record, "result"), "{}", cell(record, "case"));
     }
 }
-
-/// Row order, number of files and threads change nothing: the same month in two layouts gives the same rows.
-#[tokio::test]
-async fn a_second_route_counts_the_same_lines() {
-    let Some(tools) = make_cur() else { return };
-    let export = write_export(&tools, "recount", &["--rows", "20000", "--files", "2"]);
-    let database = database().await;
-    load(&database, &export).await;
-    let files: Vec<_> = crate::peers::files_below(&export)
-        .into_iter()
-        .filter(|(inside, _)| inside.ends_with(".parquet"))
-        .map(|(inside, _)| export.join(inside))
-        .collect();
-    let recounted = tokio::task::spawn_blocking(move || anbun::sources::cur::recount::recount(&files).unwrap())
-        .await
-        .unwrap();
-    let stored: Vec<(String, String, i64, rust_decimal::Decimal)> = sqlx::query_as(
-        "select charge_type, currency, sum(lines)::bigint, sum(cost) from snapshot_totals group by 1, 2 order by 1, 2",
-    )
-    .fetch_all(&database.pool)
-    .await
-    .unwrap();
-    let stored: Vec<_> = stored
-        .into_iter()
-        .map(|(t, c, lines, cost)| (t, c, lines, Amount::from_decimal(cost).unwrap()))
-        .collect();
-    let recounted: Vec<_> = recounted
-        .into_iter()
-        .map(|r| (r.charge_type, r.currency, r.lines, r.cost))
-        .collect();
-    assert_eq!(stored, recounted);
-}

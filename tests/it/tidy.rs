@@ -33,7 +33,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sample", &["sample", "domain"]),
     ("jobs", &["jobs", "domain", "sources", "store", "clock"]),
     ("http", &["http", "domain", "store", "config", "clock"]),
-    ("api", &["api", "domain", "store", "http", "config"]),
+    ("api", &["api", "domain", "store", "http", "config", "clock"]),
     ("web", &["web", "domain", "store", "http", "api"]),
     ("config", &["domain"]),
     ("clock", &[]),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
+use crate::domain::charge::BEDROCK_EDITION_SUFFIX;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::freshness::{MARKETPLACE_SETTLING_HOURS, SETTLING_HOURS};
 use crate::domain::money::Amount;
@@ -14,13 +15,10 @@ const ROUNDING: Amount = Amount::from_units(1_000_000);
 /// Both sides are refreshed at most a few times a day.
 const SAME_AGE: TimeDelta = TimeDelta::hours(24);
 
-/// How Marketplace editions are called, on the bill and in Cost Explorer.
-const EDITION_SUFFIX: &str = "(Amazon Bedrock Edition)";
-
 /// What Cost Explorer calls the service of a line.
 pub fn service_of(product_code: Option<&str>, product_name: Option<&str>) -> String {
     match (product_code, product_name) {
-        (_, Some(name)) if name.ends_with(EDITION_SUFFIX) => name.to_owned(),
+        (_, Some(name)) if name.ends_with(BEDROCK_EDITION_SUFFIX) => name.to_owned(),
         (Some("AmazonBedrock"), _) => "Amazon Bedrock".to_owned(),
         (Some("AmazonBedrockService" | "AmazonBedrockFoundationModels"), _) => "Amazon Bedrock Service".to_owned(),
         (_, Some(name)) => name.to_owned(),
@@ -135,7 +133,7 @@ pub fn compare_usage(
         .into_iter()
         .map(|((day, service, charge_type, currency), pair)| {
             let month = (BillingPeriod::of(day), service);
-            let hours = if month.1.ends_with(EDITION_SUFFIX) {
+            let hours = if month.1.ends_with(BEDROCK_EDITION_SUFFIX) {
                 MARKETPLACE_SETTLING_HOURS
             } else {
                 SETTLING_HOURS
@@ -211,8 +209,8 @@ type Differing = (NaiveDate, String, String, String, Reason, Pair);
 
 /// One finding a month, service, charge type and reason, which names each of its days.
 fn report(differing: impl Iterator<Item = Differing>) -> Vec<(BillingPeriod, Finding)> {
-    let mut groups: BTreeMap<(BillingPeriod, String, String, String, Reason), Vec<(NaiveDate, Amount)>> =
-        BTreeMap::new();
+    type Group = (BillingPeriod, String, String, String, Reason);
+    let mut groups: BTreeMap<Group, Vec<(NaiveDate, Amount)>> = BTreeMap::new();
     for (day, service, charge_type, currency, reason, pair) in differing {
         let key = (BillingPeriod::of(day), service, charge_type, currency, reason);
         groups.entry(key).or_default().push((day, pair.difference()));

@@ -2,6 +2,7 @@
 //!
 //! Listings are used to find manifests and the versions of files, never to decide which files count.
 
+mod layout;
 mod object;
 mod prefetch;
 
@@ -25,6 +26,7 @@ use super::manifest::{
 use super::{SourceError, read};
 use crate::domain::period::BillingPeriod;
 use crate::sources::aws::{AwsAccess, AwsFailureKind, Call};
+pub(super) use layout::copy_columns;
 pub(super) use object::RemoteObject;
 pub(super) use prefetch::{Arrivals, FetchJob, FetchedGroup, fetch_ahead};
 
@@ -53,6 +55,9 @@ pub struct BucketExport {
     now: DateTime<Utc>,
     bytes_fetched: Arc<AtomicU64>,
 }
+
+/// A partition by its folder's own name, and what is in it by its path there.
+type Partition<'l> = (&'l str, Vec<(&'l str, &'l Listed)>);
 
 struct Listed {
     key: String,
@@ -131,8 +136,7 @@ impl BucketExport {
             what,
             action: "give the address of one export, s3://bucket/prefix/export-name, below which 'data' and 'metadata' are",
         };
-        // Per partition: its folder's own name, and what is in it.
-        let mut partitions: BTreeMap<BillingPeriod, (&str, Vec<(&str, &Listed)>)> = BTreeMap::new();
+        let mut partitions: BTreeMap<BillingPeriod, Partition<'_>> = BTreeMap::new();
         for object in &listed {
             let Some((partition, rest)) = object.key[folder.len()..].split_once('/') else {
                 continue;
@@ -367,7 +371,7 @@ async fn region_of(client: &Client, bucket: &str) -> Option<String> {
                 object: String::new(),
                 resource: String::new(),
             };
-            call.failure(&error).region
+            call.failure(&error).region.map(String::from)
         }
     }
 }
@@ -430,9 +434,9 @@ impl SourceError {
     /// A missing or changed object while a delivery is read is a refresh, not a fault.
     pub(super) fn while_reading(self) -> Self {
         match self {
-            Self::Aws(failure) if matches!(failure.kind, AwsFailureKind::Changed) => {
-                Self::Changed { object: failure.object }
-            }
+            Self::Aws(failure) if matches!(failure.kind, AwsFailureKind::Changed) => Self::Changed {
+                object: failure.object.into(),
+            },
             other => other,
         }
     }

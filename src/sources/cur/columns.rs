@@ -72,6 +72,16 @@ const NEEDED: [&str; 9] = [
     USAGE_TYPE,
 ];
 
+/// Columns without which nothing is loaded.
+pub fn needed() -> impl Iterator<Item = &'static str> {
+    NEEDED.into_iter()
+}
+
+/// Every column that is read, where the export has it.
+pub fn read() -> impl Iterator<Item = &'static str> {
+    ALWAYS_READ.into_iter().chain([DESCRIPTION])
+}
+
 /// Columns that an export may lack, with what is lost without them.
 const OPTIONAL: [(&str, Severity, &str, &str); 13] = [
     (

@@ -147,7 +147,11 @@ async fn insert_totals(connection: &mut PgConnection, snapshot_id: i32, booked: 
     Ok(())
 }
 
-async fn insert_findings(connection: &mut PgConnection, snapshot_id: i32, findings: &[Finding]) -> StoreResult<()> {
+pub(in crate::store) async fn insert_findings(
+    connection: &mut PgConnection,
+    snapshot_id: i32,
+    findings: &[Finding],
+) -> StoreResult<()> {
     let text = |of: fn(&Finding) -> String| -> Vec<String> { findings.iter().map(of).collect() };
     let amounts: Vec<Option<Decimal>> = findings
         .iter()

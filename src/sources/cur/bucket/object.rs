@@ -78,8 +78,8 @@ impl RemoteObject {
         for _ in 1..BODIES_MAX {
             match self.fetch_once(&range).await {
                 Err(Attempt::Again(_)) => {
-                    let jitter = rand::rng().random_range(0..=pause.as_millis() as u64);
-                    tokio::time::sleep(pause + Duration::from_millis(jitter)).await;
+                    let jitter = pause * rand::rng().random_range(0..=100) / 100;
+                    tokio::time::sleep(pause + jitter).await;
                     pause *= 2;
                 }
                 Err(Attempt::Final(failure)) => return Err(SourceError::Aws(failure).while_reading()),

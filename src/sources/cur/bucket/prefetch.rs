@@ -144,10 +144,17 @@ mod tests {
 
     #[test]
     fn neighbours_are_fetched_together_and_far_ones_apart() {
-        assert_eq!(plan(vec![100..200, 0..100]), [0..200]);
-        assert_eq!(plan(vec![0..1000, 1010..2000]), [0..2000]);
-        assert_eq!(plan(vec![0..100, 1000..1100]), [0..100, 1000..1100]);
-        assert_eq!(plan(vec![5..5]), []);
+        let planned = |chunks: &[(u64, u64)]| -> Vec<(u64, u64)> {
+            let stretches = plan(chunks.iter().map(|(start, end)| *start..*end).collect());
+            stretches
+                .into_iter()
+                .map(|stretch| (stretch.start, stretch.end))
+                .collect()
+        };
+        assert_eq!(planned(&[(100, 200), (0, 100)]), [(0, 200)]);
+        assert_eq!(planned(&[(0, 1000), (1010, 2000)]), [(0, 2000)]);
+        assert_eq!(planned(&[(0, 100), (1000, 1100)]), [(0, 100), (1000, 1100)]);
+        assert_eq!(planned(&[(5, 5)]), []);
     }
 
     proptest! {
