@@ -1,4 +1,4 @@
--- One row a job that ever ran: its last run, its last one that was done, and the failures since.
+-- One row a job that ever ran: its last run, its last one that was done, and the runs since that were not.
 -- Index: job_runs_job.
 with last_done as (
     select job, max(run_id) as run_id, max(finished_at) as finished_at
@@ -22,7 +22,7 @@ select
     (
         select count(*)
         from job_runs as f
-        where f.job = l.job and f.status = 'failed' and f.run_id > coalesce(d.run_id, 0)
+        where f.job = l.job and f.status in ('failed', 'abandoned') and f.run_id > coalesce(d.run_id, 0)
     ) as "failures_in_a_row!"
 from last_run as l
 left join last_done as d using (job)

@@ -76,7 +76,7 @@ impl RunStatus {
 pub struct JobHistory {
     pub last_started_at: Option<DateTime<Utc>>,
     pub last_done_at: Option<DateTime<Utc>>,
-    /// Runs that failed since the last one that did not.
+    /// Runs that failed or were cut off since the last one that was done.
     pub failures_in_a_row: u32,
     /// Not before this, after a failure.
     pub retry_at: Option<DateTime<Utc>>,

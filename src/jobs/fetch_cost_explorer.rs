@@ -27,6 +27,8 @@ const REQUESTS_FOR_A_QUARTER: i64 = 20;
 const MONTH_DAYS: u64 = 31;
 /// After a page token has run out, questions are kept to a week.
 const WEEK_DAYS: u64 = 7;
+/// A comparison goes as far back as a first run asks.
+const COMPARED_DAYS: u64 = 366;
 /// Bedrock's services are looked for in so many days.
 const SERVICES_SINCE_DAYS: u64 = 90;
 
@@ -370,8 +372,11 @@ async fn compare(
     with: &JobContext,
     report: &mut RunReport,
 ) -> anyhow::Result<()> {
-    let Some(first) = loaded.first() else { return Ok(()) };
     let now = with.clock.now();
+    // Older months were compared when Cost Explorer could still be asked for them.
+    let oldest = BillingPeriod::of(now.date_naive() - chrono::Days::new(COMPARED_DAYS));
+    let loaded: BTreeSet<BillingPeriod> = loaded.range(oldest..).copied().collect();
+    let Some(first) = loaded.first() else { return Ok(()) };
     let asked = store::list_days(connection, payer).await?;
     let asked_of = |kind| -> BTreeSet<chrono::NaiveDate> {
         let days = asked.get(&kind).into_iter().flat_map(|days| days.keys().copied());

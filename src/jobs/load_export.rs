@@ -15,7 +15,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::finding::Finding;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
-use crate::sources::cur::{Export, ExportLocation, Manifest, SourceError, read_delivery};
+use crate::sources::cur::{Export, ExportLocation, Manifest, ManifestHead, SourceError, read_delivery};
 use crate::store::database::Database;
 use crate::store::load::{self, CurrentSnapshot};
 use crate::store::{StoreError, directory};
@@ -94,7 +94,7 @@ impl LoadExport {
         let mut outcomes = Vec::with_capacity(found.len());
         for (period, head) in found {
             let outcome = match head {
-                Ok(_) => self.load_period(&export, period, with).await,
+                Ok(head) => self.load_period(&export, &head, with).await,
                 Err(error) => Err(error.into()),
             };
             let outcome = outcome.unwrap_or_else(PeriodOutcome::Refused);
@@ -122,9 +122,13 @@ impl LoadExport {
     async fn load_period(
         &self,
         export: &Export,
-        period: BillingPeriod,
+        head: &ManifestHead,
         with: &Loading<'_>,
     ) -> anyhow::Result<PeriodOutcome> {
+        let period = head.period;
+        if self.is_loaded(export, head, with).await? {
+            return Ok(PeriodOutcome::Unchanged);
+        }
         // Its own connection: the month's lock ends with it, also when this program is killed.
         let connection = with.database.pool.acquire().await.map_err(StoreError::from)?;
         let mut connection = connection.detach();
@@ -171,6 +175,19 @@ impl LoadExport {
             costs: costs.collect(),
         };
         Ok(PeriodOutcome::Loaded { loaded, findings })
+    }
+
+    /// Whether the listing alone tells that a month is loaded: its manifest is the loaded one, and AWS is done with it.
+    async fn is_loaded(&self, export: &Export, head: &ManifestHead, with: &Loading<'_>) -> anyhow::Result<bool> {
+        if self.force || !export.is_remote() || head.period.is_settling(with.clock.now().date_naive()) {
+            return Ok(false);
+        }
+        let mut connection = with.database.pool.acquire().await.map_err(StoreError::from)?;
+        let Some(source_id) = load::find_source(&mut connection, &self.source_name()).await? else {
+            return Ok(false);
+        };
+        let current = load::find_current_snapshot(&mut connection, source_id, head.period).await?;
+        Ok(current.is_some_and(|current| head.is_of(&current.digest)))
     }
 
     /// Reads the month's delivery; `None` where it is the loaded one.  A refresh that begins meanwhile makes it start again.

@@ -5,10 +5,15 @@
 //! loaded, and its last good figures stay.  Limits: those of one load at a time.
 
 use anyhow::Context;
+use chrono::Datelike;
 
 use super::load_export::{LoadExport, Loading, PeriodOutcome};
 use super::{JobContext, NamedExport, RunReport};
 use crate::domain::finding::{Finding, Severity};
+use crate::domain::period::BillingPeriod;
+
+/// By this day of a month AWS has delivered its first ones.
+const DELIVERED_BY_DAY: u32 = 4;
 
 pub(super) async fn load_exports(with: &JobContext, report: &mut RunReport) -> anyhow::Result<()> {
     for export in &with.exports {
@@ -46,6 +51,18 @@ async fn load_one(export: &NamedExport, with: &JobContext, report: &mut RunRepor
     };
     let outcome = job.run(&loading).await?;
     report.count("bytes_fetched", i64::try_from(outcome.bytes_fetched)?);
+    let today = with.clock.now().date_naive();
+    let month = BillingPeriod::of(today);
+    if today.day() >= DELIVERED_BY_DAY && !outcome.periods.iter().any(|(period, _)| *period == month) {
+        let message = format!(
+            "no delivery of {month} has come from export '{}', though the month has begun",
+            export.name
+        );
+        let action = "see the health of the export in AWS Data Exports, or whether this is still the export in use";
+        let subject = month.to_string();
+        let finding = Finding::new("month_not_delivered", Severity::Warning, subject, message, action);
+        report.find(None, &export.name, finding);
+    }
     for (period, outcome) in outcome.periods {
         match outcome {
             PeriodOutcome::Unchanged => report.count("unchanged", 1),

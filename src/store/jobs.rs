@@ -17,9 +17,9 @@ const JOB_LOCK: i32 = 0x616e_626a;
 
 /// Tries to become the only program that runs a job.  The lock ends with the connection, however the program ends.
 pub async fn try_lock_job(connection: &mut PgConnection, job: JobName) -> StoreResult<bool> {
-    Ok(sqlx::query_scalar("select pg_try_advisory_lock($1, $2)")
+    Ok(sqlx::query_scalar("select pg_try_advisory_lock($1, hashtext($2))")
         .bind(JOB_LOCK)
-        .bind(job as i32)
+        .bind(job.as_str())
         .fetch_one(connection)
         .await?)
 }

@@ -1,5 +1,5 @@
-# The export of the bill that anbun reads best, in the payer account.  AWS Data Exports answers in us-east-1.
-# The bucket may be in any region: {{ bucket_region }}.
+# The export of the bill that anbun reads best.  Use a provider for us-east-1 of the payer account: AWS Data Exports
+# answers nowhere else.  The bucket {{ bucket }} ({{ bucket_region }}) exists already.
 
 terraform {
   required_providers {

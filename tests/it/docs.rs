@@ -43,6 +43,22 @@ fn every_dimension_is_in_the_api_document() {
 }
 
 #[test]
+fn every_job_and_metric_is_in_the_runbook() {
+    let document = read("docs/RUNBOOK.md");
+    for job in anbun::domain::job::JobName::ALL {
+        assert!(document.contains(&format!("`{job}`")), "docs/RUNBOOK.md lacks {job}");
+    }
+    let health = read("src/http/health.rs");
+    for name in health
+        .split("gauge!(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+    {
+        assert!(document.contains(name), "docs/RUNBOOK.md lacks {name}");
+    }
+}
+
+#[test]
 fn the_readme_names_the_commands_that_ci_runs() {
     let readme = read("README.md");
     assert!(readme.contains("cargo run --release -- demo") && readme.contains("cargo test"));

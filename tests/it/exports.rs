@@ -23,6 +23,8 @@ pub(crate) struct SmallExport {
     pub payer: &'static str,
     pub lines: Vec<(u32, &'static str, &'static str, &'static str, f64)>,
     pub without: Option<&'static str>,
+    /// Who called, on each line of usage.
+    pub principal: Option<&'static str>,
 }
 
 impl SmallExport {
@@ -37,6 +39,7 @@ impl SmallExport {
             payer: "999900001111",
             lines: lines.collect(),
             without: None,
+            principal: Some("arn:aws:sts::111122223333:assumed-role/cowork-sales-x/s"),
         }
     }
 
@@ -65,7 +68,7 @@ impl SmallExport {
             }),
             ("pricing_unit", |_, _| Some("1K tokens".to_owned())),
             ("line_item_iam_principal", |e, i| {
-                (e.lines[i].1 == "Usage").then(|| "arn:aws:sts::111122223333:assumed-role/cowork-sales-x/s".to_owned())
+                e.principal.filter(|_| e.lines[i].1 == "Usage").map(str::to_owned)
             }),
             ("line_item_operation", |_, _| None),
         ];

@@ -17,3 +17,4 @@ mod peers;
 mod recounts;
 mod support;
 mod tidy;
+mod traps;

@@ -72,9 +72,6 @@ pub fn wanted_export(name: &str, bucket: &str, prefix: &str, bucket_region: &str
         ("INCLUDE_IAM_PRINCIPAL_DATA", "TRUE"),
         // Which inference profile was called.
         ("INCLUDE_RESOURCES", "TRUE"),
-        ("INCLUDE_SPLIT_COST_ALLOCATION_DATA", "FALSE"),
-        // With it AWS would drop the discount columns.
-        ("INCLUDE_MANUAL_DISCOUNT_COMPATIBILITY", "FALSE"),
     ];
     let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let columns: Vec<&str> = columns_read().collect();
