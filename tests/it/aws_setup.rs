@@ -45,6 +45,7 @@ async fn doctor_checks_everything_and_every_failed_line_says_what_to_do() {
     assert_eq!(code, Some(3));
     assert_eq!(of(&checks, "credentials").0, "ok");
     assert!(of(&checks, "credentials").1.contains(PAYER));
+    assert_eq!(of(&checks, "clock of AWS").0, "ok");
     assert_eq!(of(&checks, "export main").0, "warn", "the only manifest is weeks old");
     assert_eq!(
         of(&checks, "Data Exports"),

@@ -15,6 +15,9 @@ use crate::sources::identity::fetch_identity;
 use crate::store::cost_explorer as store;
 use crate::store::database::Database;
 
+/// AWS refuses a signature that is this far off.
+const SKEW_REFUSED: TimeDelta = TimeDelta::minutes(4);
+const SKEW_NOTICED: TimeDelta = TimeDelta::seconds(60);
 /// AWS delivers at least once a day.
 const MANIFEST_AGE_MAX: TimeDelta = TimeDelta::hours(36);
 
@@ -24,7 +27,7 @@ pub(super) async fn checks(context: &CommandContext, database: Option<&Database>
     let places = bucket_places(&exports);
     let asks_aws = !places.is_empty() || context.config.cost_explorer.enabled;
     if asks_aws {
-        checks.push(credentials(context).await);
+        checks.extend(credentials(context).await);
     }
     for export in &exports {
         checks.extend(listing(context, export).await);
@@ -55,14 +58,24 @@ pub(super) async fn checks(context: &CommandContext, database: Option<&Database>
     checks
 }
 
-async fn credentials(context: &CommandContext) -> Check {
-    match fetch_identity(&account_access(&context.config)).await {
-        Ok(identity) => Check::ok(
-            "credentials",
-            format!("{} in account {}", identity.arn, identity.account),
-        ),
-        Err(failure) => unreadable("credentials", &failure),
+async fn credentials(context: &CommandContext) -> Vec<Check> {
+    let identity = match fetch_identity(&account_access(&context.config)).await {
+        Ok(identity) => identity,
+        Err(failure) => return vec![unreadable("credentials", &failure)],
+    };
+    let found = format!("{} in account {}", identity.arn, identity.account);
+    let mut checks = vec![Check::ok("credentials", found)];
+    if let Some(there) = identity.answered_at {
+        let skew = (there - context.clock.now()).abs();
+        let told = format!("{} s away from AWS's", skew.num_seconds());
+        let action = "set the clock of the machine: AWS refuses signatures that are five minutes off";
+        checks.push(match skew {
+            skew if skew >= SKEW_REFUSED => Check::fail("clock of AWS", told, action),
+            skew if skew >= SKEW_NOTICED => Check::warn("clock of AWS", told, action),
+            _ => Check::ok("clock of AWS", "agrees with the machine's"),
+        });
     }
+    checks
 }
 
 /// Whether an export can be listed, and how old its newest manifest is.
