@@ -5,6 +5,8 @@ create table job_runs (
     job text not null,
     trigger text not null check (trigger in ('schedule', 'request', 'command')),
     replica text not null,
+    -- Who asked for it at the API.
+    requested_by text,
     started_at timestamptz not null,
     finished_at timestamptz,
     status text not null check (status in ('running', 'done', 'failed', 'abandoned')),

@@ -51,7 +51,7 @@ create table cost_explorer_unfinished (
     window_to date not null,
     next_page_token text not null,
     totals jsonb not null,
-    primary key (payer, kind)
+    primary key (payer, kind, window_from, window_to)
 );
 
 create table cost_allocation_tags (

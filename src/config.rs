@@ -19,6 +19,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::attribution::{AttributionSettings, RolePattern, Rule};
+use crate::domain::job::JobName;
+use crate::domain::schedule::Schedule;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -200,6 +202,17 @@ impl Config {
         config.check_exports()?;
         config.schedule.check()?;
         Ok(config)
+    }
+
+    /// When a job runs here: one that has nothing to do is off.
+    pub fn schedule_of(&self, job: JobName) -> Schedule {
+        let has_work = match job {
+            JobName::LoadExports => !self.exports.is_empty(),
+            JobName::FetchCostExplorer => self.cost_explorer.enabled,
+            JobName::CheckAwsSetup => self.exports.iter().any(ExportConfig::is_delivered_by_aws),
+            JobName::RecountCharges => true,
+        };
+        if has_work { self.schedule.of(job) } else { Schedule::Off }
     }
 
     /// Two exports of one name would replace each other's months.

@@ -12,7 +12,7 @@ mod recount_charges;
 pub mod runner;
 pub mod scheduler;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
@@ -34,6 +34,8 @@ use crate::store::jobs::JobFinding;
 pub struct NamedExport {
     pub name: String,
     pub location: ExportLocation,
+    /// The account that owns the export, where AWS itself delivers it.
+    pub account: Option<AwsAccess>,
 }
 
 /// How Cost Explorer may be asked.
@@ -74,10 +76,22 @@ pub struct RunReport {
     /// What AWS charges for the run's requests, in USD.
     pub cost: Decimal,
     pub findings: Vec<JobFinding>,
+    /// What could not be done, and is worth another try.
     pub failures: Vec<anyhow::Error>,
+    /// Deliveries that are refused for what is in them: told, and no reason to try sooner.
+    pub refused: Vec<anyhow::Error>,
+    /// Sources whose findings this run knows; a run without failures knows all.
+    pub examined: BTreeSet<String>,
 }
 
 impl RunReport {
+    fn failed(failure: anyhow::Error) -> Self {
+        Self {
+            failures: vec![failure],
+            ..Self::default()
+        }
+    }
+
     fn count(&mut self, what: &'static str, more: i64) {
         *self.counts.entry(what).or_default() += more;
     }

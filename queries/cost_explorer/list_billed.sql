@@ -14,13 +14,11 @@ select
     coalesce(m.product_name, n.product_name) as product_name,
     b.charge_type,
     b.currency,
-    sum(c.cost) as "cost!",
-    max(s.delivered_at) as "delivered_at!"
+    sum(c.cost) as "cost!"
 from charges as c
 inner join accounts as a on a.account_key = c.payer_key
 inner join meters as m using (meter_key)
 inner join bill_sections as b using (section_key)
-inner join snapshots as s on s.billing_period = c.billing_period and s.source_id = c.source_id and s.is_current
 left join named as n on n.product_code = m.product_code
 where a.account = $1 and c.billing_period >= date_trunc('month', $2::date)
 group by c.usage_date, m.product_code, 3, b.charge_type, b.currency

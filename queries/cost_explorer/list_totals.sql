@@ -1,11 +1,13 @@
--- Totals per day, service and record type of the two kinds that are compared, with the age of each day.
+-- Totals per day, service and record type of the two kinds that are compared by service.
 -- $1 payer, $2 kind
 -- Index: cost_explorer_totals_day.
 select
-    t.usage_date, t.service as "service!", case t.kind when 'usage_type' then 'Usage' else t.label end as "charge_type!",
-    t.currency, sum(t.cost) as "cost!", d.is_estimated, d.fetched_at
-from cost_explorer_totals as t
-inner join cost_explorer_days as d using (payer, kind, usage_date)
-where t.payer = $1 and t.kind = $2 and t.service is not null
-group by t.usage_date, t.service, 3, t.currency, d.is_estimated, d.fetched_at
-order by t.usage_date, t.service
+    usage_date,
+    service as "service!",
+    case kind when 'usage_type' then 'Usage' else label end as "charge_type!",
+    currency,
+    sum(cost) as "cost!"
+from cost_explorer_totals
+where payer = $1 and kind = $2 and service is not null
+group by usage_date, service, 3, currency
+order by usage_date, service

@@ -1,4 +1,4 @@
--- One row a job that ever ran: its last run, its last one that was done, and the runs since that were not.
+-- One row a job that ever ran: its first and last run, its last one that was done, and the runs since that were not.
 -- Index: job_runs_job.
 with last_done as (
     select job, max(run_id) as run_id, max(finished_at) as finished_at
@@ -19,6 +19,7 @@ select
     l.status,
     l.retry_at,
     d.finished_at as "last_done_at?",
+    (select min(f.started_at) from job_runs as f where f.job = l.job) as "first_started_at!",
     (
         select count(*)
         from job_runs as f

@@ -1,8 +1,35 @@
--- What pages and API answer of a source's month: Bedrock's charges by the roll-up that they read.
+-- What pages and API answer of a source's month, by each of the roll-ups that they read: Bedrock's charges by the day and by
+-- the month, and its usage by person and model.
 -- $1 billing period, $2 source name
--- Index: department_days_period.
-select d.usage_date, d.charge_type, d.currency, sum(d.lines)::bigint as "lines!", sum(d.cost) as "cost!"
-from department_days as d
-inner join sources as s using (source_id)
-where d.billing_period = $1 and s.name = $2
-group by d.usage_date, d.charge_type, d.currency
+-- Index: department_days_period, department_months_period, person_model_months_period.
+with source as (
+    select source_id from sources where name = $2
+)
+
+select
+    'department_days' as "roll_up!",
+    usage_date,
+    charge_type as "charge_type!",
+    currency as "currency!",
+    sum(lines)::bigint as "lines!",
+    sum(cost) as "cost!"
+from department_days
+inner join source using (source_id)
+where billing_period = $1
+group by usage_date, charge_type, currency
+
+union all
+
+select 'department_months', null::date, charge_type, currency, sum(lines)::bigint, sum(cost)
+from department_months
+inner join source using (source_id)
+where billing_period = $1
+group by charge_type, currency
+
+union all
+
+select 'person_model_months', null::date, 'Usage', currency, sum(lines)::bigint, sum(cost)
+from person_model_months
+inner join source using (source_id)
+where billing_period = $1
+group by currency

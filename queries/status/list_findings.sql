@@ -19,7 +19,12 @@ known as (
     union all
 
     select
-        r.billing_period, s.name, 'refusal', 'delivery_refused', 'error', s.name, r.message, '', null, null, null, r.refused_at
+        r.billing_period,
+        s.name,
+        case when r.is_waiting then 'waiting' else 'refusal' end,
+        case when r.is_waiting then 'delivery_awaited' else 'delivery_refused' end,
+        case when r.is_waiting and r.refused_at > now() - interval '6 hours' then 'info' else 'error' end,
+        s.name, r.message, '', null, null, null, r.refused_at
     from refusals as r
     inner join sources as s using (source_id)
     where r.billing_period >= $1 and r.billing_period < $2

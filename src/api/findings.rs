@@ -1,23 +1,26 @@
 //! What a reader of figures must know, gathered for every answer alike: of the delivery, of its age, of the jobs.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sqlx::PgConnection;
 
 use super::view::FindingView;
 use crate::clock::Clock;
-use crate::config::{Config, ScheduleConfig};
+use crate::config::Config;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::freshness;
 use crate::domain::job::{JobHealth, JobName, health};
 use crate::domain::period::BillingPeriod;
+use crate::domain::schedule::Schedule;
 use crate::store::{StoreResult, jobs, status};
 
 /// The moment of reading, and what was to be expected by then.
 #[derive(Debug, Clone)]
 pub struct AsSeen {
     pub now: DateTime<Utc>,
-    pub schedule: ScheduleConfig,
+    pub schedules: BTreeMap<JobName, Schedule>,
     pub time_zone: Tz,
 }
 
@@ -25,9 +28,18 @@ impl AsSeen {
     pub fn of(config: &Config, clock: Clock) -> Self {
         Self {
             now: clock.now(),
-            schedule: config.schedule.clone(),
+            schedules: JobName::ALL
+                .into_iter()
+                .map(|job| (job, config.schedule_of(job)))
+                .collect(),
             time_zone: config.calendar.time_zone,
         }
+    }
+}
+
+impl AsSeen {
+    pub fn schedule_of(&self, job: JobName) -> Schedule {
+        self.schedules.get(&job).copied().unwrap_or(Schedule::Off)
     }
 }
 
@@ -64,7 +76,7 @@ pub async fn job_findings(connection: &mut PgConnection, seen: &AsSeen) -> Store
     let histories = jobs::list_histories(connection).await?;
     let found = JobName::ALL.into_iter().filter_map(|job| {
         let (history, _) = histories.get(&job)?;
-        match health(seen.schedule.of(job), seen.time_zone, history, seen.now) {
+        match health(seen.schedule_of(job), seen.time_zone, history, seen.now) {
             JobHealth::Well => None,
             JobHealth::Failing(times) => Some(Finding::new(
                 "job_failing",

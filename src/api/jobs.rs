@@ -47,6 +47,8 @@ pub struct RunView {
     /// `schedule`, `request` or `command`.
     pub trigger: String,
     pub replica: String,
+    /// Who asked for it, where somebody did.
+    pub requested_by: Option<String>,
     pub started_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
     /// `running`, `done`, `failed` or `abandoned`.
@@ -73,6 +75,7 @@ impl From<StoredRun> for RunView {
             run_id: run.run_id,
             trigger: run.trigger,
             replica: run.replica,
+            requested_by: run.requested_by,
             started_at: run.started_at,
             finished_at: run.finished_at,
             status: run.status,
@@ -98,7 +101,7 @@ pub async fn read(
         .into_iter()
         .filter(|job| only.is_none_or(|only| only == *job));
     let data = wanted.map(|job| {
-        let schedule = seen.schedule.of(job);
+        let schedule = seen.schedule_of(job);
         let (history, _) = histories.get(&job).copied().unwrap_or_default();
         let (own, others) = std::mem::take(&mut runs)
             .into_iter()

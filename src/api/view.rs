@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::chargeback::Reporting;
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::freshness::SETTLING;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::store::status::StoredFinding;
@@ -72,6 +73,11 @@ pub struct FindingView {
 }
 
 impl FindingView {
+    /// Whether it belongs before a person's eyes, and not only into the data.
+    pub fn is_for_people(&self) -> bool {
+        self.severity != Severity::Info.as_str() || self.code == SETTLING
+    }
+
     pub fn new(period: Option<BillingPeriod>, finding: Finding) -> Self {
         let amount = finding.amount.zip(finding.currency);
         Self {

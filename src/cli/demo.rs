@@ -129,7 +129,7 @@ async fn load_sample(
         force: true,
     };
     for (period, outcome) in job.run(&context.loading(database, &settings)).await?.periods {
-        if let PeriodOutcome::Refused(error) = outcome {
+        if let PeriodOutcome::Refused(error) | PeriodOutcome::Failed(error) | PeriodOutcome::Waiting(error) = outcome {
             return Err(error.context(format!("{period} of the sample was refused")));
         }
     }

@@ -50,7 +50,13 @@ async fn database_checks(context: &CommandContext) -> (Option<Database>, Vec<Che
     };
     let is_private = context.config.database.url.is_none();
     let answers = Check::ok("database", if is_private { "private, answers" } else { "answers" });
-    match database.check_schema().await {
+    // A private database has no other user of an older version; every other command migrates it too.
+    let migrated = if is_private { database.migrate().await } else { Ok(()) };
+    let checked = match migrated {
+        Ok(()) => database.check_schema().await,
+        Err(error) => Err(error),
+    };
+    match checked {
         Ok(()) => (
             Some(database),
             vec![answers, Check::ok("schema", "is that of this version")],

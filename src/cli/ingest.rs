@@ -143,7 +143,15 @@ async fn load_export(context: &CommandContext, job: &LoadExport) -> anyhow::Resu
                     .into_iter()
                     .chain(std::iter::repeat_n(String::new(), 6)),
             ),
-            PeriodOutcome::Refused(error) => {
+            PeriodOutcome::Waiting(error) => {
+                cells.extend(
+                    ["under way".to_owned()]
+                        .into_iter()
+                        .chain(std::iter::repeat_n(String::new(), 6)),
+                );
+                refused.push(error);
+            }
+            PeriodOutcome::Refused(error) | PeriodOutcome::Failed(error) => {
                 cells.extend(
                     ["refused".to_owned()]
                         .into_iter()

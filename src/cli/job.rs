@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 
-use super::locations::{account_access, cost_explorer_settings, export_location};
+use super::locations::{account_access, cost_explorer_settings, export_account, export_location};
 use super::output::{self, Table};
 use super::{CommandContext, NeedsDecision};
 use crate::api::jobs::{self as view, JobsView};
@@ -55,7 +55,7 @@ pub(super) fn job_context(context: &CommandContext, database: Database, actor: A
         cost_explorer: config.cost_explorer.enabled.then(|| cost_explorer_settings(config)),
         schedules: JobName::ALL
             .into_iter()
-            .map(|job| (job, config.schedule.of(job)))
+            .map(|job| (job, config.schedule_of(job)))
             .collect(),
         time_zone: config.calendar.time_zone,
         replica: replica(),
@@ -67,6 +67,7 @@ pub(super) fn named_exports(config: &Config) -> Vec<NamedExport> {
     let exports = config.exports.iter().map(|export| NamedExport {
         name: export.name.clone(),
         location: export_location(config, export),
+        account: export.is_delivered_by_aws().then(|| export_account(config, export)),
     });
     exports.collect()
 }

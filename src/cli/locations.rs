@@ -13,20 +13,33 @@ pub(super) fn export_location(config: &Config, export: &ExportConfig) -> ExportL
         let folder = export.location.strip_prefix("file://").unwrap_or(&export.location);
         return ExportLocation::Folder(PathBuf::from(folder));
     };
-    let or_shared = |own: &Option<String>, shared: &Option<String>| own.clone().or_else(|| shared.clone());
+    let account = export_account(config, export);
     ExportLocation::Bucket {
         bucket: bucket.to_owned(),
         prefix: prefix.to_owned(),
         access: AwsAccess {
-            profile: or_shared(&export.profile, &config.aws.profile),
             region: export.region.clone(),
-            role_arn: or_shared(&export.role_arn, &config.aws.role_arn),
-            external_id: or_shared(&export.external_id, &config.aws.external_id),
             endpoint: export.endpoint.clone(),
-            sts_endpoint: config.aws.endpoint.clone(),
+            ..account
         },
         fetch_bytes_max: u64::from(export.fetch_mib_max) * 1024 * 1024,
         are_copies: export.copied,
+    }
+}
+
+/// How the account that owns an export is reached: by the export's own role or profile, else by the shared ones.
+pub(super) fn export_account(config: &Config, export: &ExportConfig) -> AwsAccess {
+    let shared = account_access(config);
+    // An external id belongs to its role.
+    let (role_arn, external_id) = match &export.role_arn {
+        Some(role) => (Some(role.clone()), export.external_id.clone()),
+        None => (shared.role_arn, export.external_id.clone().or(shared.external_id)),
+    };
+    AwsAccess {
+        profile: export.profile.clone().or(shared.profile),
+        role_arn,
+        external_id,
+        ..account_access(config)
     }
 }
 

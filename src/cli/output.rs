@@ -115,7 +115,7 @@ fn shown_width(text: &str) -> usize {
 /// Findings go to stderr, so that they are seen even where the data is piped away.
 pub(super) fn print_findings(findings: &[FindingView]) {
     const SHOWN_MAX: usize = 12;
-    let serious: Vec<&FindingView> = findings.iter().filter(|finding| finding.severity != "info").collect();
+    let serious: Vec<&FindingView> = findings.iter().filter(|finding| finding.is_for_people()).collect();
     for finding in serious.iter().take(SHOWN_MAX) {
         let amount = finding
             .amount
@@ -127,8 +127,8 @@ pub(super) fn print_findings(findings: &[FindingView]) {
             "{} {period} {}{amount}: {}; {}",
             finding.severity,
             printable(&finding.subject),
-            finding.message,
-            finding.action
+            printable(&finding.message),
+            printable(&finding.action)
         );
     }
     if serious.len() > SHOWN_MAX {

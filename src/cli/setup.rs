@@ -27,6 +27,8 @@ enum Form {
     Cli,
     /// The least that anbun must be allowed to do
     Policy,
+    /// What lets AWS write into the bucket
+    BucketPolicy,
 }
 
 #[derive(Debug, clap::Args)]
@@ -66,6 +68,7 @@ pub(super) async fn run(context: &CommandContext, command: SetupCommand) -> anyh
         Some(Form::Cloudformation) => println!("{}", documents::cloudformation(&export)?),
         Some(Form::Cli) => println!("{}", documents::shell(&export)?),
         Some(Form::Policy) => println!("{}", documents::policy(&export)?),
+        Some(Form::BucketPolicy) => println!("{}", documents::bucket_policy_text(&export)?),
         None => apply(context, &export, arguments.yes).await?,
     }
     Ok(())
@@ -114,15 +117,15 @@ fn wanted(context: &CommandContext, arguments: &AwsArguments) -> anyhow::Result<
     ];
     for (what, text, more) in well_formed {
         anyhow::ensure!(
-            plain(text, more),
-            "{what}: '{text}' has characters that AWS does not allow there"
+            plain(text, more) && (what == "--prefix" || !text.is_empty()),
+            "{what}: '{text}' is empty or has characters that AWS does not allow there"
         );
     }
     Ok(wanted_export(&name, &bucket, prefix.trim_matches('/'), &region))
 }
 
 async fn apply(context: &CommandContext, export: &BillExport, is_agreed: bool) -> anyhow::Result<()> {
-    authorize(&context.actor, Action::ManageTokens)?;
+    authorize(&context.actor, Action::SetUpAws)?;
     let access = account_access(&context.config);
     let identity = fetch_identity(&access).await?;
     let client = DataExports::connect(&access).await;
@@ -160,7 +163,8 @@ async fn apply(context: &CommandContext, export: &BillExport, is_agreed: bool) -
             Ok(())
         }
         Err(failure) if failure.kind == AwsFailureKind::Refused => {
-            let hint = "if the bucket is at fault, its policy must let AWS write: 'anbun setup aws --print cli' has it";
+            let hint =
+                "if the bucket is at fault, its policy must let AWS write: see 'anbun setup aws --print bucket-policy'";
             Err(anyhow::Error::new(failure).context(hint))
         }
         Err(failure) => Err(failure.into()),

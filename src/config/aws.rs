@@ -47,6 +47,15 @@ impl ExportConfig {
         Some((bucket, prefix.trim_matches('/')))
     }
 
+    /// Whether AWS itself writes there, and not somebody who copies.
+    pub fn is_delivered_by_aws(&self) -> bool {
+        let is_aws = self
+            .endpoint
+            .as_ref()
+            .is_none_or(|endpoint| endpoint.contains(".amazonaws.com"));
+        self.bucket_and_prefix().is_some() && is_aws && !self.copied
+    }
+
     pub fn check(&self) -> Result<(), String> {
         let parts = self
             .bucket_and_prefix()
@@ -95,7 +104,7 @@ impl Default for CostExplorerConfig {
         Self {
             enabled: false,
             endpoint: None,
-            tag_keys: ["department", "project", "user"].map(str::to_owned).to_vec(),
+            tag_keys: ["department", "project"].map(str::to_owned).to_vec(),
             max_requests_per_day: default_of("cost_explorer.max_requests_per_day").parse().unwrap_or(0),
             payer: None,
         }

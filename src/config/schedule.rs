@@ -47,8 +47,8 @@ impl ScheduleConfig {
         }
     }
 
-    /// When a job runs; the settings were checked when they were read.
-    pub fn of(&self, job: JobName) -> Schedule {
+    /// When a job runs where it has work; the settings were checked when they were read.
+    pub(super) fn of(&self, job: JobName) -> Schedule {
         self.text(job).parse().unwrap_or(Schedule::Off)
     }
 

@@ -71,7 +71,11 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "the objects are copies (aws s3 sync), whose times say nothing; they are read once they have stood still for an hour",
     ),
     ("aws.profile", "", "profile of the AWS configuration files"),
-    ("aws.region", "", "region of AWS's services, where it is not us-east-1"),
+    (
+        "aws.region",
+        "",
+        "region of STS and Cost Explorer, where it is not us-east-1",
+    ),
     (
         "aws.role_arn",
         "",
@@ -95,7 +99,7 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
     ),
     (
         "cost_explorer.tag_keys",
-        "[\"department\", \"project\", \"user\"]",
+        "[\"department\", \"project\"]",
         "principal tags to ask totals for, without 'iamPrincipal/'; only activated ones are asked",
     ),
     (

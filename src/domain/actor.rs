@@ -62,6 +62,8 @@ pub enum Action {
     ChangeDirectory,
     LoadData,
     ManageTokens,
+    /// Make what anbun needs in the AWS account.
+    SetUpAws,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

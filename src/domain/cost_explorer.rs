@@ -6,7 +6,7 @@
 mod compare;
 mod plan;
 
-pub use compare::{BilledDay, ExplorerDay, compare_records, compare_usage, service_of};
+pub use compare::{Ages, BilledDay, ExplorerDay, compare_records, compare_tag, compare_usage, service_of};
 pub use plan::{AskedDay, MAX_WINDOW_DAYS, Window, plan};
 
 use std::fmt;

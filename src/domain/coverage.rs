@@ -5,20 +5,17 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::finding::{Finding, Severity};
+use super::freshness::SETTLING_HOURS;
 use super::period::BillingPeriod;
-
-/// AWS needs this long until a day is complete.
-const SETTLING_DAYS: u64 = 2;
 
 /// Days of the period that should have lines by the time of the delivery, and have none.
 pub fn missing_days(period: BillingPeriod, days: &BTreeSet<NaiveDate>, delivered_at: DateTime<Utc>) -> Vec<NaiveDate> {
     let settled = delivered_at
-        .date_naive()
-        .checked_sub_days(Days::new(SETTLING_DAYS))
-        .unwrap_or(NaiveDate::MIN);
+        .checked_sub_signed(TimeDelta::hours(SETTLING_HOURS))
+        .map_or(NaiveDate::MIN, |settled| settled.date_naive());
     let newest = days.range(..period.days().to).next_back().copied();
     let expected = |day: &NaiveDate| *day <= settled || newest.is_some_and(|newest| *day < newest);
     period
@@ -46,6 +43,8 @@ pub fn findings(period: BillingPeriod, days: &BTreeSet<NaiveDate>, delivered_at:
 
 #[cfg(test)]
 mod tests {
+    use chrono::Days;
+
     use super::*;
 
     fn check(days: &[u32], delivered: &str, expected: &[u32]) {

@@ -3,7 +3,7 @@
 //! A delivery is judged when it is loaded (`coverage`), and again whenever it is shown: a pull that stopped must not look
 //! like a quiet week.
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::finding::{Finding, Severity};
 use super::period::BillingPeriod;
@@ -12,7 +12,11 @@ use super::period::BillingPeriod;
 pub const SETTLING_HOURS: i64 = 48;
 pub const MARKETPLACE_SETTLING_HOURS: i64 = 72;
 /// AWS delivers at least once a day.
-const STALE_AFTER: TimeDelta = TimeDelta::hours(36);
+pub const STALE_AFTER: TimeDelta = TimeDelta::hours(36);
+
+/// Nothing is wrong, and yet every reader must see it.
+pub const SETTLING: &str = "settling";
+const NO_NEWER: &str = "run 'anbun ingest cur', or see with 'anbun doctor' why no newer delivery comes";
 
 /// The newest delivery of a month, as far as its age goes.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +27,8 @@ pub struct Latest {
 }
 
 pub fn findings(latest: &Latest, now: DateTime<Utc>) -> Vec<Finding> {
-    [settling(latest, now), not_delivered(latest, now), stale(latest, now)]
+    let late = not_delivered(latest, now).or_else(|| end_not_delivered(latest, now));
+    [late, stale(latest, now), settling(latest, now)]
         .into_iter()
         .flatten()
         .collect()
@@ -33,25 +38,39 @@ fn ago(now: DateTime<Utc>, hours: i64) -> NaiveDate {
     (now - TimeDelta::hours(hours)).date_naive()
 }
 
-/// Days whose rows are still arriving.
+fn shown(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// What AWS still changes as a matter of course.
 fn settling(latest: &Latest, now: DateTime<Utc>) -> Option<Finding> {
     let days = latest.period.days();
-    let first_open = |hours| ago(now, hours).max(days.from);
-    if first_open(MARKETPLACE_SETTLING_HOURS) >= days.to || now.date_naive() < days.from {
+    let today = now.date_naive();
+    if today < days.from || !latest.period.is_settling(today) {
         return None;
     }
-    let message = format!(
-        "use from {} on is still arriving ({SETTLING_HOURS} hours), what AWS bills through Marketplace from {} on ({MARKETPLACE_SETTLING_HOURS} hours)",
-        first_open(SETTLING_HOURS).min(days.to),
-        first_open(MARKETPLACE_SETTLING_HOURS),
-    );
+    let open_from = |hours| Some(ago(now, hours).max(days.from)).filter(|day| *day < days.to);
+    let mut told = Vec::new();
+    if let Some(day) = open_from(SETTLING_HOURS) {
+        told.push(format!("use from {day} on is still arriving ({SETTLING_HOURS} hours)"));
+    }
+    if let Some(day) = open_from(MARKETPLACE_SETTLING_HOURS) {
+        let told_before = if told.is_empty() { "use" } else { "what" };
+        told.push(format!(
+            "{told_before} that AWS bills through Marketplace from {day} on ({MARKETPLACE_SETTLING_HOURS} hours)"
+        ));
+    }
+    told.push(format!(
+        "AWS refreshes the month until about {}",
+        latest.period.settled_from()
+    ));
     let subject = latest.period.to_string();
     Some(Finding::new(
-        "settling",
+        SETTLING,
         Severity::Info,
         subject,
-        message,
-        "nothing; do not read it as a drop",
+        told.join(", "),
+        "do not read it as a drop",
     ))
 }
 
@@ -71,15 +90,35 @@ fn not_delivered(latest: &Latest, now: DateTime<Utc>) -> Option<Finding> {
     };
     let message = format!(
         "the newest delivery is of {} and has no line for {which}, so these days are missing here",
-        latest.delivered_at.format("%Y-%m-%d %H:%M UTC")
+        shown(latest.delivered_at)
     );
-    let action = "run 'anbun ingest cur', or see with 'anbun doctor' why no newer delivery comes";
     Some(Finding::new(
         "days_not_delivered",
         Severity::Error,
         which,
         message,
-        action,
+        NO_NEWER,
+    ))
+}
+
+/// A month that is over, whose newest delivery was made before its last days were complete.
+fn end_not_delivered(latest: &Latest, now: DateTime<Utc>) -> Option<Finding> {
+    let end = latest.period.days().to.and_time(NaiveTime::MIN).and_utc();
+    let complete = end + TimeDelta::hours(SETTLING_HOURS);
+    // A delivery a day: by then the next one has come.
+    if latest.delivered_at >= complete || now < complete + STALE_AFTER {
+        return None;
+    }
+    let message = format!(
+        "the newest delivery is of {}, before AWS had the last days of the month complete; later use and late lines are missing here",
+        shown(latest.delivered_at)
+    );
+    Some(Finding::new(
+        "month_end_not_delivered",
+        Severity::Error,
+        latest.period.to_string(),
+        message,
+        NO_NEWER,
     ))
 }
 
@@ -122,39 +161,82 @@ mod tests {
     #[test]
     fn a_figure_says_what_is_still_to_come() {
         let delivered = "2026-10-20T05:00:00Z";
-        check(delivered, Some("2026-10-19"), "2026-10-20T06:00:00Z", &["settling"]);
+        let last_day = Some("2026-10-19");
+        check(delivered, last_day, "2026-10-20T06:00:00Z", &["settling"]);
         check(
             delivered,
-            Some("2026-10-19"),
+            last_day,
             "2026-10-22T06:00:00Z",
-            &["settling", "data_is_stale"],
+            &["data_is_stale", "settling"],
         );
         check(
             delivered,
-            Some("2026-10-19"),
+            last_day,
             "2026-10-24T06:00:00Z",
-            &["settling", "days_not_delivered", "data_is_stale"],
+            &["days_not_delivered", "data_is_stale", "settling"],
         );
-        check(
-            delivered,
-            Some("2026-10-19"),
-            "2026-11-20T06:00:00Z",
-            &["days_not_delivered"],
-        );
+        check(delivered, last_day, "2026-11-20T06:00:00Z", &["days_not_delivered"]);
         check(
             delivered,
             None,
             "2026-10-20T06:00:00Z",
-            &["settling", "days_not_delivered"],
+            &["days_not_delivered", "settling"],
         );
         check(
             "2026-11-04T05:00:00Z",
             Some("2026-10-31"),
-            "2026-11-02T06:00:00Z",
+            "2026-11-05T06:00:00Z",
             &["settling"],
         );
         check("2026-11-04T05:00:00Z", Some("2026-10-31"), "2026-11-20T06:00:00Z", &[]);
         // Refunds of a later day are billed in the month too.
         check("2026-11-04T05:00:00Z", Some("2026-11-02"), "2026-11-20T06:00:00Z", &[]);
+    }
+
+    #[test]
+    fn a_month_whose_deliveries_stop_on_its_last_day_is_not_whole() {
+        let delivered = "2026-10-31T06:00:00Z";
+        check(delivered, Some("2026-10-31"), "2026-11-03T06:00:00Z", &["settling"]);
+        check(
+            delivered,
+            Some("2026-10-31"),
+            "2026-11-04T13:00:00Z",
+            &["month_end_not_delivered", "settling"],
+        );
+        check(
+            delivered,
+            Some("2026-10-31"),
+            "2027-03-01T00:00:00Z",
+            &["month_end_not_delivered"],
+        );
+    }
+
+    #[test]
+    fn words_name_only_days_of_the_month() {
+        let latest = Latest {
+            period: "2026-10".parse().unwrap_or_else(|e| panic!("{e}")),
+            delivered_at: DateTime::default(),
+            last_day: None,
+        };
+        let told = |now: &str| {
+            settling(&latest, now.parse().unwrap_or_default())
+                .map(|f| f.message)
+                .unwrap_or_default()
+        };
+        assert!(
+            told("2026-10-20T06:00:00Z").contains("use from 2026-10-18 on"),
+            "{}",
+            told("2026-10-20T06:00:00Z")
+        );
+        let second = told("2026-11-03T06:00:00Z");
+        assert!(
+            second.starts_with("use that AWS bills through Marketplace from 2026-10-31 on"),
+            "{second}"
+        );
+        assert_eq!(
+            told("2026-11-10T06:00:00Z"),
+            "AWS refreshes the month until about 2026-11-16"
+        );
+        assert_eq!(told("2026-11-16T06:00:00Z"), "");
     }
 }

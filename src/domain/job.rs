@@ -74,6 +74,7 @@ impl RunStatus {
 /// What is known of a job's past.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JobHistory {
+    pub first_started_at: Option<DateTime<Utc>>,
     pub last_started_at: Option<DateTime<Utc>>,
     pub last_done_at: Option<DateTime<Utc>>,
     /// Runs that failed or were cut off since the last one that was done.
@@ -82,7 +83,23 @@ pub struct JobHistory {
     pub retry_at: Option<DateTime<Utc>>,
 }
 
+/// A run that began this long ago and has no end is worth asking whether its program still lives.
+const LOOKS_DEAD_AFTER: TimeDelta = TimeDelta::seconds(30);
+
+/// Whether a run without an end looks as if its program had ended.  One that ends its program time and again is begun again
+/// after growing pauses.
+pub fn looks_dead(schedule: Schedule, history: &JobHistory, now: DateTime<Utc>) -> bool {
+    let began = history.last_started_at.map_or(now, |began| began.min(now));
+    let patience = match history.failures_in_a_row {
+        0 => LOOKS_DEAD_AFTER.min(schedule.cycle()),
+        failures => pause_after(failures, 0, None),
+    };
+    now - began >= patience
+}
+
 const FIRST_PAUSE: TimeDelta = TimeDelta::minutes(1);
+/// No service is waited for longer, whatever it asks.
+const ASKED_FOR_MAX: TimeDelta = TimeDelta::hours(6);
 const PAUSE_MAX: TimeDelta = TimeDelta::hours(1);
 /// Failures after which a person should look.
 pub const FAILURES_THAT_COUNT: u32 = 3;
@@ -94,6 +111,8 @@ pub fn due_at(schedule: Schedule, zone: Tz, history: &JobHistory, now: DateTime<
     }
     match (history.last_started_at, history.retry_at) {
         (None, _) => Some(now),
+        // Written by a clock that was ahead of ours: waiting for that time to come would be silence.
+        (Some(started), _) if started > now => Some(now),
         (Some(_), Some(retry_at)) => Some(retry_at),
         (Some(started), None) => schedule.next_after(started, zone),
     }
@@ -105,7 +124,7 @@ pub fn pause_after(failures_in_a_row: u32, jitter_percent: u32, asked_for: Optio
     let doublings = failures_in_a_row.saturating_sub(1).min(10);
     let pause = (FIRST_PAUSE * 2_i32.pow(doublings)).min(PAUSE_MAX);
     let jitter = pause * i32::try_from(jitter_percent.min(100)).unwrap_or(0) / 200;
-    (pause + jitter).max(asked_for.unwrap_or_default())
+    (pause + jitter).max(asked_for.unwrap_or_default().min(ASKED_FOR_MAX))
 }
 
 /// Whether a job is well.
@@ -124,7 +143,9 @@ pub fn health(schedule: Schedule, zone: Tz, history: &JobHistory, now: DateTime<
     if history.failures_in_a_row >= FAILURES_THAT_COUNT {
         return JobHealth::Failing(history.failures_in_a_row);
     }
-    let due = history.last_done_at.and_then(|done| schedule.next_after(done, zone));
+    // One that was never done is late since it first began.
+    let since = history.last_done_at.or(history.first_started_at).map(|at| at.min(now));
+    let due = since.and_then(|since| schedule.next_after(since, zone));
     match due {
         // Short cycles get some air: a load may take longer than one of them.
         Some(due) if now > due + schedule.cycle().max(TimeDelta::minutes(15)) => JobHealth::Missed { due_since: due },
@@ -176,6 +197,49 @@ mod tests {
         assert_eq!([1, 2, 3, 7, 40].map(|f| minutes(f, 0)), [1, 2, 4, 60, 60]);
         assert_eq!(pause_after(1, 100, None).num_seconds(), 90);
         assert_eq!(pause_after(1, 0, Some(TimeDelta::hours(3))), TimeDelta::hours(3));
+        assert_eq!(pause_after(1, 0, Some(TimeDelta::days(3650))), TimeDelta::hours(6));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_stops_nothing() {
+        let now = at("2026-11-20T03:00:00Z");
+        let tomorrow = Some(at("2026-11-21T03:00:00Z"));
+        let history = JobHistory {
+            first_started_at: tomorrow,
+            last_started_at: tomorrow,
+            last_done_at: tomorrow,
+            ..JobHistory::default()
+        };
+        assert_eq!(due_at(schedule("every 5m"), ZONE, &history, now), Some(now));
+        assert_eq!(health(schedule("every 5m"), ZONE, &history, now), JobHealth::Well);
+    }
+
+    #[test]
+    fn a_job_that_was_never_done_is_late_since_it_first_began() {
+        let began = Some(at("2026-11-20T03:00:00Z"));
+        let history = JobHistory {
+            first_started_at: began,
+            last_started_at: began,
+            ..JobHistory::default()
+        };
+        assert_eq!(
+            health(schedule("every 5m"), ZONE, &history, at("2026-11-20T03:10:00Z")),
+            JobHealth::Well
+        );
+        let late = health(schedule("every 5m"), ZONE, &history, at("2026-11-20T03:30:00Z"));
+        assert!(matches!(late, JobHealth::Missed { .. }));
+    }
+
+    #[test]
+    fn a_run_that_ends_its_program_is_begun_again_after_growing_pauses() {
+        let mut history = JobHistory {
+            last_started_at: Some(at("2026-11-20T03:00:00Z")),
+            ..JobHistory::default()
+        };
+        let dead = |history: &JobHistory, now| looks_dead(schedule("every 5m"), history, at(now));
+        assert!(!dead(&history, "2026-11-20T03:00:29Z") && dead(&history, "2026-11-20T03:00:30Z"));
+        history.failures_in_a_row = 4;
+        assert!(!dead(&history, "2026-11-20T03:07:00Z") && dead(&history, "2026-11-20T03:08:00Z"));
     }
 
     #[test]

@@ -57,7 +57,12 @@ impl BillingPeriod {
 
     /// Whether AWS still refreshes the month as a matter of course: until fifteen days after its end.
     pub fn is_settling(self, today: NaiveDate) -> bool {
-        today < self.next().first_day + chrono::Days::new(SETTLES_AFTER_DAYS)
+        today < self.settled_from()
+    }
+
+    /// The first day on which AWS no longer does.
+    pub fn settled_from(self) -> NaiveDate {
+        self.next().first_day + chrono::Days::new(SETTLES_AFTER_DAYS)
     }
 
     pub fn days(self) -> DayRange {

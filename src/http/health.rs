@@ -57,7 +57,7 @@ async fn list_job_states(state: &AppState) -> StoreResult<Vec<JobState>> {
     let states = histories.into_iter().map(|(name, (history, _))| JobState {
         name,
         history,
-        health: health(state.config.schedule.of(name), zone, &history, now),
+        health: health(state.config.schedule_of(name), zone, &history, now),
     });
     Ok(states.collect())
 }

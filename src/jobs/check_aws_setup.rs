@@ -3,7 +3,7 @@
 //! Runs once a day.  Reads definitions of exports and legacy reports; writes findings only.  Safe to repeat; a handful of
 //! free requests.  An account that does not let it look is a finding, not a failure.
 
-use super::{JobContext, RunReport};
+use super::{JobContext, NamedExport, RunReport};
 use crate::domain::check::{Check, Health};
 use crate::domain::cost_explorer::PRINCIPAL_TAG_PREFIX;
 use crate::domain::finding::Finding;
@@ -16,20 +16,16 @@ use crate::store::cost_explorer::{PrincipalTag, TagStatus};
 const SOURCE: &str = "aws-setup";
 
 pub(super) async fn check_aws_setup(with: &JobContext, report: &mut RunReport) -> anyhow::Result<()> {
-    let places = bucket_places(&with.exports);
-    if places.is_empty() {
-        return Ok(());
-    }
-    let mut checks = match examine_exports(&with.account, &places).await {
-        Ok(checks) => checks,
-        Err(failure) => {
-            let check = unreadable("Data Exports", &failure);
-            if failure.kind != AwsFailureKind::NotAllowed {
-                report.failures.push(anyhow::Error::new(failure));
+    let mut checks = Vec::new();
+    for (account, places) in places_by_account(&with.exports) {
+        match examine_exports(&account, &places).await {
+            Ok(found) => checks.extend(found),
+            Err(failure) if failure.kind == AwsFailureKind::NotAllowed => {
+                checks.push(unreadable("Data Exports", &failure))
             }
-            vec![check]
+            Err(failure) => report.failures.push(anyhow::Error::new(failure)),
         }
-    };
+    }
     if with.cost_explorer.is_some() {
         let mut connection = with.database.pool.acquire().await.map_err(StoreError::from)?;
         for payer in crate::store::cost_explorer::list_payer_months(&mut connection)
@@ -51,17 +47,24 @@ pub(super) async fn check_aws_setup(with: &JobContext, report: &mut RunReport) -
     Ok(())
 }
 
-/// Exports of the settings that lie in buckets of AWS's own.
-pub fn bucket_places(exports: &[super::NamedExport]) -> Vec<BucketPlace> {
-    let places = exports.iter().filter_map(|export| match &export.location {
-        ExportLocation::Bucket { bucket, prefix, .. } => Some(BucketPlace {
+/// Exports that AWS itself delivers, by the account that owns them.
+pub fn places_by_account(exports: &[NamedExport]) -> Vec<(AwsAccess, Vec<BucketPlace>)> {
+    let mut accounts: Vec<(AwsAccess, Vec<BucketPlace>)> = Vec::new();
+    for export in exports {
+        let (Some(account), ExportLocation::Bucket { bucket, prefix, .. }) = (&export.account, &export.location) else {
+            continue;
+        };
+        let place = BucketPlace {
             name: export.name.clone(),
             bucket: bucket.clone(),
             prefix: prefix.clone(),
-        }),
-        ExportLocation::Folder(_) => None,
-    });
-    places.collect()
+        };
+        match accounts.iter_mut().find(|(known, _)| known == account) {
+            Some((_, places)) => places.push(place),
+            None => accounts.push((account.clone(), vec![place])),
+        }
+    }
+    accounts
 }
 
 /// Checks of the exports' definitions.

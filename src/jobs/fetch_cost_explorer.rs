@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use super::{CostExplorerSettings, JobContext, RunReport};
 use crate::domain::cost_explorer::{
-    MAX_WINDOW_DAYS, PRINCIPAL_TAG_PREFIX, TotalsKind, Window, compare_records, compare_usage, plan,
+    Ages, MAX_WINDOW_DAYS, PRINCIPAL_TAG_PREFIX, TotalsKind, Window, compare_records, compare_tag, compare_usage, plan,
 };
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::period::{BillingPeriod, DayRange};
@@ -19,7 +19,7 @@ use crate::sources::aws::AwsFailure;
 use crate::sources::cost_explorer::{AllocationTag, CostExplorer, Page};
 use crate::sources::identity::fetch_identity;
 use crate::store::StoreError;
-use crate::store::cost_explorer::{self as store, Answer, PrincipalTag, TagStatus, Unfinished};
+use crate::store::cost_explorer::{self as store, Answer, PayerMonths, PrincipalTag, TagStatus, Unfinished};
 
 const SOURCE: &str = "cost-explorer";
 /// With fewer requests than this, questions are kept to a month, so that each is answered within a day.
@@ -29,8 +29,8 @@ const MONTH_DAYS: u64 = 31;
 const WEEK_DAYS: u64 = 7;
 /// A comparison goes as far back as a first run asks.
 const COMPARED_DAYS: u64 = 366;
-/// Bedrock's services are looked for in so many days.
-const SERVICES_SINCE_DAYS: u64 = 90;
+/// Bedrock's services are looked for as far back as totals are asked.
+const SERVICES_SINCE_DAYS: u64 = 395;
 
 /// Why the asking ended.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +79,7 @@ pub(super) async fn fetch_cost_explorer(with: &JobContext, report: &mut RunRepor
         }
         Err(Ended::Store(error)) => return Err(error.into()),
     }
-    let loaded = months.get(&payer).cloned().unwrap_or_default();
-    compare(&mut connection, &payer, &loaded, with, report).await
+    compare(&mut connection, &payer, &months, with, report).await
 }
 
 fn used_up(settings: &CostExplorerSettings) -> Finding {
@@ -95,10 +94,7 @@ fn used_up(settings: &CostExplorerSettings) -> Finding {
 }
 
 /// The account whose Cost Explorer answers.
-async fn payer_of(
-    settings: &CostExplorerSettings,
-    months: &BTreeMap<String, BTreeSet<BillingPeriod>>,
-) -> anyhow::Result<String> {
+async fn payer_of(settings: &CostExplorerSettings, months: &PayerMonths) -> anyhow::Result<String> {
     if let Some(payer) = &settings.payer {
         return Ok(payer.clone());
     }
@@ -246,8 +242,11 @@ impl Asking<'_> {
         let kinds: BTreeMap<_, _> = kinds.collect();
         let mut windows = plan(&kinds, now, window_days);
         for kind in kinds.keys() {
-            if let Some(unfinished) = store::find_unfinished(self.connection, self.payer, kind).await? {
-                resume_first(&mut windows, unfinished.answer, now.date_naive());
+            for unfinished in store::list_unfinished(self.connection, self.payer, kind).await? {
+                let days = unfinished.answer.days;
+                if !resume_first(&mut windows, unfinished.answer) {
+                    store::forget_unfinished(self.connection, self.payer, kind, days).await?;
+                }
             }
         }
         if let Some(period) = self.settings.period {
@@ -258,8 +257,10 @@ impl Asking<'_> {
 
     /// Asks one question to its last page, going on where an earlier run had to end.
     async fn ask(&mut self, services: &[String], window: Window) -> Result<(), Ended> {
-        let resumed = store::find_unfinished(self.connection, self.payer, &window.kind).await?;
-        let resumed = resumed.filter(|unfinished| unfinished.answer.days == window.days);
+        let unfinished = store::list_unfinished(self.connection, self.payer, &window.kind).await?;
+        let resumed = unfinished
+            .into_iter()
+            .find(|unfinished| unfinished.answer.days == window.days);
         let (answer, page) = match resumed {
             Some(unfinished) => (unfinished.answer, Some(unfinished.next_page_token)),
             None => (empty_answer(&window), None),
@@ -267,7 +268,7 @@ impl Asking<'_> {
         let was_resumed = page.is_some();
         match self.fetch_pages(services, answer, page).await {
             Err(Ended::Aws(failure)) if is_stale_token(&failure) => {
-                store::forget_unfinished(self.connection, self.payer, &window.kind).await?;
+                store::forget_unfinished(self.connection, self.payer, &window.kind, window.days).await?;
                 tracing::warn!(kind = %window.kind, resumed = was_resumed, "a page token ran out; asking again in weeks");
                 let mut from = window.days.from;
                 while from < window.days.to {
@@ -294,17 +295,7 @@ impl Asking<'_> {
     ) -> Result<(), Ended> {
         loop {
             let asked = format!("{} {} to {}", answer.kind, answer.days.from, answer.days.to);
-            if let Err(ended) = self.reserve("GetCostAndUsage", &asked).await {
-                // The pages that were paid for are kept.
-                if let Some(next_page_token) = page {
-                    let unfinished = Unfinished {
-                        answer,
-                        next_page_token,
-                    };
-                    store::put_unfinished(self.connection, self.payer, &unfinished).await?;
-                }
-                return Err(ended);
-            }
+            self.reserve("GetCostAndUsage", &asked).await?;
             let fetched = self
                 .client
                 .fetch_totals(&answer.kind, services, answer.days, page.take())
@@ -313,26 +304,42 @@ impl Asking<'_> {
             for (day, is_estimated) in fetched.days {
                 *answer.estimated.entry(day).or_default() |= is_estimated;
             }
-            page = fetched.next;
-            if page.is_none() {
-                break;
-            }
+            let Some(next_page_token) = fetched.next else { break };
+            // A page that is paid for is kept, whatever happens to the next one.
+            let unfinished = Unfinished {
+                answer,
+                next_page_token,
+            };
+            store::put_unfinished(self.connection, self.payer, &unfinished).await?;
+            answer = unfinished.answer;
+            page = Some(unfinished.next_page_token);
         }
         let now = self.with.clock.now();
         Ok(store::replace_answer(self.connection, self.payer, &answer, now).await?)
     }
 }
 
-/// Pages that were paid for come before other old days; what they overlap with is planned anew by the next run.
-fn resume_first(windows: &mut Vec<Window>, unfinished: Answer, today: chrono::NaiveDate) {
+/// Pages that were paid for come before other old days; what they overlap with is planned anew by the next run.  False where
+/// the newest days have overtaken them.
+fn resume_first(windows: &mut Vec<Window>, unfinished: Answer) -> bool {
     let days = unfinished.days;
-    let is_old = |window: &Window| window.days.to <= today;
+    let newest = windows.iter().map(|window| window.days.to).max().unwrap_or(days.to);
+    let is_fresh = |window: &Window| window.days.to == newest;
     let overlaps =
         |window: &Window| window.kind == unfinished.kind && window.days.from < days.to && days.from < window.days.to;
-    windows.retain(|window| !(is_old(window) && overlaps(window)));
-    let after_fresh = windows.iter().position(is_old).unwrap_or(windows.len());
+    if windows.iter().any(|window| is_fresh(window) && overlaps(window)) {
+        return windows
+            .iter()
+            .any(|window| window.kind == unfinished.kind && window.days == days);
+    }
+    windows.retain(|window| !overlaps(window));
+    let after_fresh = windows
+        .iter()
+        .position(|window| !is_fresh(window))
+        .unwrap_or(windows.len());
     let kind = unfinished.kind;
     windows.insert(after_fresh, Window { kind, days });
+    true
 }
 
 fn standing(key: &str, found: &[AllocationTag]) -> PrincipalTag {
@@ -368,34 +375,69 @@ fn is_stale_token(failure: &AwsFailure) -> bool {
 async fn compare(
     connection: &mut PgConnection,
     payer: &str,
-    loaded: &BTreeSet<BillingPeriod>,
+    months: &PayerMonths,
     with: &JobContext,
     report: &mut RunReport,
 ) -> anyhow::Result<()> {
-    let now = with.clock.now();
     // Older months were compared when Cost Explorer could still be asked for them.
-    let oldest = BillingPeriod::of(now.date_naive() - chrono::Days::new(COMPARED_DAYS));
-    let loaded: BTreeSet<BillingPeriod> = loaded.range(oldest..).copied().collect();
-    let Some(first) = loaded.first() else { return Ok(()) };
-    let asked = store::list_days(connection, payer).await?;
-    let asked_of = |kind| -> BTreeSet<chrono::NaiveDate> {
-        let days = asked.get(&kind).into_iter().flat_map(|days| days.keys().copied());
-        days.filter(|day| loaded.contains(&BillingPeriod::of(*day))).collect()
+    let oldest = BillingPeriod::of(with.clock.now().date_naive() - chrono::Days::new(COMPARED_DAYS));
+    let delivered_at: BTreeMap<_, _> = months
+        .get(payer)
+        .into_iter()
+        .flat_map(|months| months.range(oldest..))
+        .map(|(p, at)| (*p, *at))
+        .collect();
+    let Some((first, _)) = delivered_at.first_key_value() else {
+        return Ok(());
     };
-    let billed = store::list_billed(connection, payer, first.first_day()).await?;
+    let first_day = first.first_day();
+    let mut known = store::list_days(connection, payer).await?;
+    let mut ages_of = |kind: &TotalsKind| {
+        let mut asked = known.remove(kind).unwrap_or_default();
+        asked.retain(|day, _| delivered_at.contains_key(&BillingPeriod::of(*day)));
+        let delivered_at = delivered_at.clone();
+        Ages { asked, delivered_at }
+    };
+    let billed = store::list_billed(connection, payer, first_day).await?;
     let (usage, records): (Vec<_>, Vec<_>) = billed.into_iter().partition(|own| own.charge_type == "Usage");
-    let days = asked_of(TotalsKind::UsageType);
-    let mut explorer = store::list_totals(connection, payer, &TotalsKind::UsageType).await?;
-    explorer.retain(|other| days.contains(&other.day));
-    report.count("days_compared", i64::try_from(days.len())?);
-    let mut found = compare_usage(&usage, &explorer, &days, now);
-    let days = asked_of(TotalsKind::RecordType);
+    let ages = ages_of(&TotalsKind::UsageType);
+    report.count("days_compared", i64::try_from(ages.asked.len())?);
+    let explorer = store::list_totals(connection, payer, &TotalsKind::UsageType).await?;
+    let mut found = compare_usage(&usage, &explorer, &ages);
     let mut explorer = store::list_totals(connection, payer, &TotalsKind::RecordType).await?;
-    explorer.retain(|other| days.contains(&other.day) && other.charge_type != "Usage");
-    found.extend(compare_records(&records, &explorer, &days, now));
+    explorer.retain(|other| other.charge_type != "Usage");
+    found.extend(compare_records(&records, &explorer, &ages_of(&TotalsKind::RecordType)));
+    for (tag, status) in active_tags(connection, payer).await? {
+        let kind = TotalsKind::Tag(tag.clone());
+        let mut ages = ages_of(&kind);
+        // Before a tag was used there is nothing to agree on.
+        ages.asked.retain(|day, _| status.is_some_and(|used| *day <= used));
+        let explorer = within(store::list_tag_totals(connection, payer, &kind).await?, &ages);
+        let billed = within(
+            store::list_billed_by_tag(connection, payer, first_day, &tag).await?,
+            &ages,
+        );
+        found.extend(compare_tag(&tag, &billed, &explorer, &ages));
+    }
     report.count("differences", i64::try_from(found.len())?);
     for (period, finding) in found {
         report.find(Some(period), SOURCE, finding);
     }
+    report.examined.insert(SOURCE.to_owned());
     Ok(())
+}
+
+/// Active tags, and when each was last used.
+async fn active_tags(
+    connection: &mut PgConnection,
+    payer: &str,
+) -> anyhow::Result<Vec<(String, Option<chrono::NaiveDate>)>> {
+    let (tags, _) = store::list_tags(connection, payer).await?;
+    let active = tags.into_iter().filter(|tag| tag.status == TagStatus::Active);
+    Ok(active.map(|tag| (tag.key, tag.last_used)).collect())
+}
+
+fn within(mut totals: store::TagTotals, ages: &Ages) -> store::TagTotals {
+    totals.retain(|(day, _), _| ages.asked.contains_key(day));
+    totals
 }

@@ -17,7 +17,7 @@ use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::sources::cur::{Export, ExportLocation, Manifest, ManifestHead, SourceError, read_delivery};
 use crate::store::database::Database;
-use crate::store::load::{self, CurrentSnapshot};
+use crate::store::load::{self, CurrentSnapshot, Refusal};
 use crate::store::{StoreError, directory};
 
 /// A refresh that begins while a delivery is read makes the load start again, so many times in one run.
@@ -58,9 +58,42 @@ pub struct Loaded {
 /// What happened to one billing period.
 #[derive(Debug)]
 pub enum PeriodOutcome {
-    Loaded { loaded: Loaded, findings: Vec<Finding> },
+    Loaded {
+        loaded: Loaded,
+        findings: Vec<Finding>,
+    },
     Unchanged,
+    /// A newer delivery is not done yet; what is loaded stays.
+    Waiting(anyhow::Error),
+    /// The delivery cannot be loaded, however often it is read; what was loaded before stays.
     Refused(anyhow::Error),
+    /// It could not be read this time.
+    Failed(anyhow::Error),
+}
+
+impl PeriodOutcome {
+    fn of(error: anyhow::Error) -> Self {
+        match error.downcast_ref::<SourceError>() {
+            Some(source) if source.is_under_way() => Self::Waiting(error),
+            Some(source) if source.is_lasting() => Self::Refused(error),
+            _ if error.is::<RefusedBefore>() => Self::Refused(error),
+            _ if matches!(error.downcast_ref(), Some(StoreError::PayerCountedTwice { .. })) => Self::Refused(error),
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+/// The same delivery was refused before; it was not read again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct RefusedBefore(String);
+
+/// A later version may read what this one cannot.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A delivery that is refused, as it is remembered.
+fn refused_digest(manifest: &Manifest) -> String {
+    format!("{} {VERSION}", manifest.digest)
 }
 
 /// What a run did.
@@ -93,12 +126,13 @@ impl LoadExport {
         }
         let mut outcomes = Vec::with_capacity(found.len());
         for (period, head) in found {
+            let mut refused = None;
             let outcome = match head {
-                Ok(head) => self.load_period(&export, &head, with).await,
+                Ok(head) => self.load_period(&export, &head, with, &mut refused).await,
                 Err(error) => Err(error.into()),
             };
-            let outcome = outcome.unwrap_or_else(PeriodOutcome::Refused);
-            self.note(period, &outcome, with).await?;
+            let outcome = outcome.unwrap_or_else(PeriodOutcome::of);
+            self.note(period, &outcome, refused, with).await?;
             outcomes.push((period, outcome));
         }
         Ok(LoadOutcome {
@@ -108,15 +142,28 @@ impl LoadExport {
     }
 
     /// A refusal stays with the month until a delivery of it is loaded: the old figures must not look like the newest.
-    async fn note(&self, period: BillingPeriod, outcome: &PeriodOutcome, with: &Loading<'_>) -> anyhow::Result<()> {
+    async fn note(
+        &self,
+        period: BillingPeriod,
+        outcome: &PeriodOutcome,
+        refused: Option<String>,
+        with: &Loading<'_>,
+    ) -> anyhow::Result<()> {
         let mut connection = with.database.pool.acquire().await.map_err(StoreError::from)?;
         let source_id = load::ensure_source(&mut connection, &self.source_name(), &self.location.address()).await?;
-        let message = match outcome {
-            PeriodOutcome::Refused(error) => Some(format!("{error:#}")),
-            PeriodOutcome::Loaded { .. } | PeriodOutcome::Unchanged => None,
+        let (error, is_waiting, digest) = match outcome {
+            PeriodOutcome::Refused(error) => (Some(error), false, refused),
+            PeriodOutcome::Failed(error) => (Some(error), false, None),
+            PeriodOutcome::Waiting(error) => (Some(error), true, None),
+            PeriodOutcome::Loaded { .. } | PeriodOutcome::Unchanged => (None, false, None),
         };
-        let refusal = message.as_deref().map(|message| (with.clock.now(), message));
-        Ok(load::note_refusal(&mut connection, source_id, period, refusal).await?)
+        let refusal = error.map(|error| Refusal {
+            at: with.clock.now(),
+            message: format!("{error:#}"),
+            is_waiting,
+            digest,
+        });
+        Ok(load::note_refusal(&mut connection, source_id, period, refusal.as_ref()).await?)
     }
 
     async fn load_period(
@@ -124,6 +171,7 @@ impl LoadExport {
         export: &Export,
         head: &ManifestHead,
         with: &Loading<'_>,
+        refused: &mut Option<String>,
     ) -> anyhow::Result<PeriodOutcome> {
         let period = head.period;
         if self.is_loaded(export, head, with).await? {
@@ -138,7 +186,12 @@ impl LoadExport {
         .await?;
         let source_id = load::ensure_source(&mut connection, &self.source_name(), &self.location.address()).await?;
         let current = load::find_current_snapshot(&mut connection, source_id, period).await?;
-        let Some((manifest, delivery)) = self.read_new(export, period, current.as_ref(), with).await? else {
+        let before = load::find_lasting_refusal(&mut connection, source_id, period).await?;
+        let known = Known {
+            current: current.as_ref(),
+            refused: before.as_ref().filter(|_| !self.force),
+        };
+        let Some((manifest, delivery)) = self.read_new(export, period, known, with, refused).await? else {
             return Ok(PeriodOutcome::Unchanged);
         };
         let (directory, directory_version) = directory::get_versioned_directory(&mut connection).await?;
@@ -162,6 +215,7 @@ impl LoadExport {
             loaded_by: with.actor.name.clone(),
             directory_version,
         };
+        *refused = Some(format!("{} {VERSION}", provenance.digest));
         load::replace_month(&mut connection, &provenance, &booked, &findings).await?;
         load::unlock_period(&mut connection, period).await?;
         let costs = booked
@@ -195,14 +249,18 @@ impl LoadExport {
         &self,
         export: &Export,
         period: BillingPeriod,
-        current: Option<&CurrentSnapshot>,
+        known: Known<'_>,
         with: &Loading<'_>,
+        refused: &mut Option<String>,
     ) -> anyhow::Result<Option<(Manifest, Delivery)>> {
         let mut restarts = 0;
         loop {
             // Another load may have had the lock for long: what is the latest delivery is asked only now.
             let head = export.find_manifest(period).await?;
-            let loaded = current.filter(|_| !self.force).map(|current| current.digest.as_str());
+            let loaded = known
+                .current
+                .filter(|_| !self.force)
+                .map(|current| current.digest.as_str());
             let is_same_manifest = loaded.is_some_and(|digest| head.is_of(digest));
             let is_settled = !period.is_settling(with.clock.now().date_naive());
             if is_same_manifest && is_settled && export.is_remote() {
@@ -214,6 +272,12 @@ impl LoadExport {
                 Some(_) if is_same_manifest => return Err(SourceError::Changed { object: head.object }.into()),
                 _ => {}
             }
+            let digest = refused_digest(&manifest);
+            if let Some((_, message)) = known.refused.filter(|(before, _)| *before == digest) {
+                *refused = Some(digest);
+                return Err(RefusedBefore(message.clone()).into());
+            }
+            *refused = Some(digest);
             (with.progress)(format!("{period}: reading {} files", manifest.file_count()));
             match read_whole(export, &manifest).await {
                 Ok(delivery) => return Ok(Some((manifest, delivery))),
@@ -224,10 +288,19 @@ impl LoadExport {
                     ));
                     tokio::time::sleep(RESTART_PAUSE).await;
                 }
-                Err(error) => return Err(error.into()),
+                Err(Reading::Refused(error)) => return Err(error.into()),
+                Err(error @ Reading::Ended(_)) => return Err(error.into()),
             }
         }
     }
+}
+
+/// What is known of a month before it is read.
+#[derive(Clone, Copy)]
+struct Known<'k> {
+    current: Option<&'k CurrentSnapshot>,
+    /// Digest and reason of a delivery that was refused for good.
+    refused: Option<&'k (String, String)>,
 }
 
 #[derive(Debug, thiserror::Error)]

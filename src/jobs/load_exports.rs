@@ -4,20 +4,32 @@
 //! delivery is not read.  Each export and each month is by itself: one that fails does not keep the others from being
 //! loaded, and its last good figures stay.  Limits: those of one load at a time.
 
-use anyhow::Context;
 use chrono::Datelike;
 
 use super::load_export::{LoadExport, Loading, PeriodOutcome};
 use super::{JobContext, NamedExport, RunReport};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::period::BillingPeriod;
+use crate::sources::cur::SourceError;
 
 /// By this day of a month AWS has delivered its first ones.
 const DELIVERED_BY_DAY: u32 = 4;
 
 pub(super) async fn load_exports(with: &JobContext, report: &mut RunReport) -> anyhow::Result<()> {
     for export in &with.exports {
+        report.examined.insert(export.name.clone());
         if let Err(error) = load_one(export, with, report).await {
+            if let Some(SourceError::NoDelivery { .. }) = error.downcast_ref() {
+                let message = format!("export '{}': {error}", export.name);
+                let action = "nothing on the first day; then see the export's health in AWS Data Exports";
+                let subject = export.location.address();
+                report.find(
+                    None,
+                    &export.name,
+                    Finding::new("month_not_delivered", Severity::Warning, subject, message, action),
+                );
+                continue;
+            }
             let finding = Finding::new(
                 "export_unreadable",
                 Severity::Error,
@@ -70,12 +82,19 @@ async fn load_one(export: &NamedExport, with: &JobContext, report: &mut RunRepor
                 report.count("loaded", 1);
                 report.count("lines", loaded.lines_read);
             }
-            // The month keeps the refusal as its own finding.
+            // The month keeps what stands in its way as its own finding.
+            PeriodOutcome::Waiting(_) => report.count("under_way", 1),
             PeriodOutcome::Refused(error) => {
                 report.count("refused", 1);
-                let refused: anyhow::Result<()> = Err(error);
-                let refused = refused.with_context(|| format!("export '{}', {period}", export.name));
-                report.failures.extend(refused.err());
+                report
+                    .refused
+                    .push(error.context(format!("export '{}', {period}", export.name)));
+            }
+            PeriodOutcome::Failed(error) => {
+                report.count("failed", 1);
+                report
+                    .failures
+                    .push(error.context(format!("export '{}', {period}", export.name)));
             }
         }
     }

@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::JobContext;
 use super::runner::{lock, run_locked};
-use crate::domain::job::{JobHistory, JobName, due_at};
+use crate::domain::job::{JobHistory, JobName, due_at, looks_dead};
 use crate::domain::schedule::Schedule;
 use crate::store::StoreResult;
 use crate::store::jobs::{self, Trigger};
@@ -23,8 +23,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Time for running jobs to end by themselves after a stop was asked for; what they have not committed is as if it had
 /// never begun.
 const STOP_WITHIN: Duration = Duration::from_secs(7);
-/// A run that began this long ago and has no end is worth asking whether its program still lives.
-const LOOKS_DEAD_AFTER: TimeDelta = TimeDelta::seconds(30);
 
 /// Runs until `stop` says true.
 pub async fn run_schedule(with: Arc<JobContext>, mut stop: watch::Receiver<bool>) {
@@ -165,7 +163,8 @@ fn is_due(
     (history, is_running): &(JobHistory, bool),
     now: DateTime<Utc>,
 ) -> bool {
-    let began = history.last_started_at.unwrap_or(now);
-    let looks_dead = *is_running && now - began >= LOOKS_DEAD_AFTER.min(schedule.cycle());
-    looks_dead || due_at(schedule, with.time_zone, history, now).is_some_and(|due| due <= now)
+    if *is_running {
+        return looks_dead(schedule, history, now);
+    }
+    due_at(schedule, with.time_zone, history, now).is_some_and(|due| due <= now)
 }

@@ -9,6 +9,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use chrono::{DateTime, Utc};
 
 /// Every request names this program, so that CloudTrail can tell who asked.
 const SESSION_NAME: &str = "anbun";
@@ -92,6 +93,23 @@ pub enum AwsFailureKind {
     Refused,
 }
 
+impl AwsFailureKind {
+    /// Whether asking again soon is of no use.
+    pub const fn needs_a_person(self) -> bool {
+        match self {
+            Self::NotAllowed
+            | Self::NoCredentials
+            | Self::ExpiredCredentials
+            | Self::ClockSkew
+            | Self::NotFound
+            | Self::OtherRegion
+            | Self::NotEnabled
+            | Self::Refused => true,
+            Self::Changed | Self::Throttled | Self::Unavailable => false,
+        }
+    }
+}
+
 /// A call that failed: on what, why, and what to do.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{object}: {what}; {remedy}")]
@@ -106,6 +124,8 @@ pub struct AwsFailure {
     pub region: Option<Box<str>>,
     /// The service's own word for the error.
     pub code: Option<Box<str>>,
+    /// The time by AWS's clock.
+    pub answered_at: Option<DateTime<Utc>>,
 }
 
 /// A call by the IAM action that allows it and the resource that it is allowed on.
@@ -147,6 +167,7 @@ impl Call {
                 .map(Duration::from_secs),
             region: region.map(Into::into),
             code: code.map(Into::into),
+            answered_at: header("date").and_then(|date| Some(DateTime::parse_from_rfc2822(&date).ok()?.to_utc())),
         }
     }
 
@@ -161,6 +182,7 @@ impl Call {
             retry_after: None,
             region: None,
             code: None,
+            answered_at: None,
         }
     }
 
@@ -217,7 +239,11 @@ fn kind_of(code: Option<&str>, status: Option<u16>, told: &str) -> AwsFailureKin
         "DataUnavailableException" => return Kind::NotEnabled,
         "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => return Kind::ExpiredCredentials,
         "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => return Kind::ClockSkew,
-        "InvalidSignatureException" if says("signature expired") || says("not yet current") => return Kind::ClockSkew,
+        "InvalidSignatureException" | "SignatureDoesNotMatch"
+            if says("signature expired") || says("not yet current") =>
+        {
+            return Kind::ClockSkew;
+        }
         "AccessDenied"
         | "AccessDeniedException"
         | "AllAccessDisabled"

@@ -14,7 +14,7 @@ mod row_group;
 pub use columns::{needed as columns_needed, read as columns_read};
 pub use export::{Export, ExportLocation, FoundManifest, Manifest, ManifestHead, OpenDelivery};
 pub use read::read_delivery;
-pub use recount::recount;
+pub use recount::{recount, remove_left_over_layouts};
 
 use super::aws::AwsFailure;
 
@@ -50,10 +50,35 @@ pub enum SourceError {
         row: usize,
         what: String,
     },
+    /// A refresh, or a copy, that is not done; nothing is wrong.
+    #[error("{object}: {what}; {action}")]
+    UnderWay {
+        object: String,
+        what: String,
+        action: &'static str,
+    },
+    /// A bucket or folder in which no delivery has come yet.
+    #[error("{object}: no delivery is there; {action}")]
+    NoDelivery { object: String, action: &'static str },
     #[error(
         "{object}: the delivery changed while it was read; a refresh is under way, run the load again when it is done"
     )]
     Changed { object: String },
     #[error(transparent)]
     Aws(#[from] AwsFailure),
+}
+
+impl SourceError {
+    /// Whether waiting is all there is to do.
+    pub const fn is_under_way(&self) -> bool {
+        matches!(self, Self::UnderWay { .. } | Self::Changed { .. })
+    }
+
+    /// Whether the same delivery would be refused again, however often it is read.
+    pub const fn is_lasting(&self) -> bool {
+        match self {
+            Self::Manifest { .. } | Self::File { .. } | Self::Column { .. } | Self::Value { .. } => true,
+            Self::UnderWay { .. } | Self::NoDelivery { .. } | Self::Changed { .. } | Self::Aws(_) => false,
+        }
+    }
 }

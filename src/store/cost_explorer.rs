@@ -1,6 +1,6 @@
 //! What Cost Explorer was asked, what it answered, and what that cost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
@@ -236,7 +236,7 @@ pub async fn replace_answer(
     )
     .execute(&mut *transaction)
     .await?;
-    forget_unfinished(&mut transaction, payer, &answer.kind).await?;
+    forget_unfinished(&mut transaction, payer, &answer.kind, answer.days).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -247,24 +247,24 @@ pub struct Unfinished {
     pub next_page_token: String,
 }
 
-pub async fn find_unfinished(
+/// Questions of a kind whose pages are not all fetched, the newest first.
+pub async fn list_unfinished(
     connection: &mut PgConnection,
     payer: &str,
     kind: &TotalsKind,
-) -> StoreResult<Option<Unfinished>> {
-    let row = sqlx::query_file!("queries/cost_explorer/find_unfinished.sql", payer, kind.to_string())
-        .fetch_optional(connection)
+) -> StoreResult<Vec<Unfinished>> {
+    let rows = sqlx::query_file!("queries/cost_explorer/list_unfinished.sql", payer, kind.to_string())
+        .fetch_all(connection)
         .await?;
-    Ok(row.and_then(|row| {
+    let unfinished = rows.into_iter().filter_map(|row| {
         let pages: Pages = serde_json::from_value(row.totals).ok()?;
         let totals = pages.totals.into_iter().map(|(day, service, label, currency, cost)| {
-            let cost = Amount::parse(&cost)?;
             Some(ExplorerTotal {
                 day,
                 service,
                 label,
                 currency,
-                cost,
+                cost: Amount::parse(&cost)?,
             })
         });
         Some(Unfinished {
@@ -279,7 +279,8 @@ pub async fn find_unfinished(
             },
             next_page_token: row.next_page_token,
         })
-    }))
+    });
+    Ok(unfinished.collect())
 }
 
 /// Fetched pages as they are kept between two days: day, service, label, currency, cost.
@@ -320,10 +321,22 @@ pub async fn put_unfinished(connection: &mut PgConnection, payer: &str, unfinish
 }
 
 /// Forgets pages: their question is answered, or their token is worth nothing any more.
-pub async fn forget_unfinished(connection: &mut PgConnection, payer: &str, kind: &TotalsKind) -> StoreResult<()> {
-    sqlx::query_file!("queries/cost_explorer/delete_unfinished.sql", payer, kind.to_string())
-        .execute(connection)
-        .await?;
+pub async fn forget_unfinished(
+    connection: &mut PgConnection,
+    payer: &str,
+    kind: &TotalsKind,
+    days: DayRange,
+) -> StoreResult<()> {
+    let kind = kind.to_string();
+    sqlx::query_file!(
+        "queries/cost_explorer/delete_unfinished.sql",
+        payer,
+        kind,
+        days.from,
+        days.to
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -343,8 +356,6 @@ pub async fn list_totals(
             charge_type: row.charge_type,
             currency: row.currency,
             cost: Amount::from_decimal(row.cost).ok_or(StoreError::TooLarge)?,
-            is_estimated: row.is_estimated,
-            fetched_at: row.fetched_at,
         })
     });
     days.collect()
@@ -362,25 +373,54 @@ pub async fn list_billed(connection: &mut PgConnection, payer: &str, from: Naive
             charge_type: row.charge_type,
             currency: row.currency,
             cost: Amount::from_decimal(row.cost).ok_or(StoreError::TooLarge)?,
-            delivered_at: row.delivered_at,
         })
     });
     days.collect()
 }
 
-/// Months that are loaded of each payer.
-pub async fn list_payer_months(
+/// Usage per day and value of a tag; the empty value is what has none.
+pub type TagTotals = BTreeMap<(NaiveDate, String), Amount>;
+
+/// What Cost Explorer says by the value of a tag.
+pub async fn list_tag_totals(connection: &mut PgConnection, payer: &str, kind: &TotalsKind) -> StoreResult<TagTotals> {
+    let rows = sqlx::query_file!("queries/cost_explorer/list_tag_totals.sql", payer, kind.to_string())
+        .fetch_all(connection)
+        .await?;
+    let amount = |cost| Amount::from_decimal(cost).ok_or(StoreError::TooLarge);
+    rows.into_iter()
+        .map(|row| Ok(((row.usage_date, row.label), amount(row.cost)?)))
+        .collect()
+}
+
+/// What the loaded bill of a payer says by the value of a tag.
+pub async fn list_billed_by_tag(
     connection: &mut PgConnection,
-) -> StoreResult<BTreeMap<String, BTreeSet<BillingPeriod>>> {
+    payer: &str,
+    from: NaiveDate,
+    tag: &str,
+) -> StoreResult<TagTotals> {
+    let rows = sqlx::query_file!("queries/cost_explorer/list_billed_by_tag.sql", payer, from, tag)
+        .fetch_all(connection)
+        .await?;
+    let amount = |cost| Amount::from_decimal(cost).ok_or(StoreError::TooLarge);
+    rows.into_iter()
+        .map(|row| Ok(((row.usage_date, row.label), amount(row.cost)?)))
+        .collect()
+}
+
+/// Months that are loaded of each payer, and when their delivery was made.
+pub type PayerMonths = BTreeMap<String, BTreeMap<BillingPeriod, DateTime<Utc>>>;
+
+pub async fn list_payer_months(connection: &mut PgConnection) -> StoreResult<PayerMonths> {
     let rows = sqlx::query_file!("queries/cost_explorer/list_payer_months.sql")
         .fetch_all(connection)
         .await?;
-    let mut months: BTreeMap<String, BTreeSet<BillingPeriod>> = BTreeMap::new();
+    let mut months = PayerMonths::new();
     for row in rows {
         months
             .entry(row.payer)
             .or_default()
-            .insert(BillingPeriod::of(row.billing_period));
+            .insert(BillingPeriod::of(row.billing_period), row.delivered_at);
     }
     Ok(months)
 }

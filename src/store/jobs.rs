@@ -55,15 +55,16 @@ pub async fn begin_run(
     sqlx::query_file!("queries/jobs/abandon_runs.sql", job.as_str(), now)
         .execute(&mut *transaction)
         .await?;
-    sqlx::query_file!("queries/jobs/delete_request.sql", job.as_str())
-        .execute(&mut *transaction)
+    let requested_by = sqlx::query_file_scalar!("queries/jobs/delete_request.sql", job.as_str())
+        .fetch_optional(&mut *transaction)
         .await?;
     let run_id = sqlx::query_file_scalar!(
         "queries/jobs/insert_run.sql",
         job.as_str(),
         trigger.as_str(),
         replica,
-        now
+        now,
+        requested_by
     )
     .fetch_one(&mut *transaction)
     .await?;
@@ -115,6 +116,7 @@ pub async fn list_histories(connection: &mut PgConnection) -> StoreResult<BTreeM
     let histories = rows.into_iter().filter_map(|row| {
         let status = RunStatus::parse(&row.status)?;
         let history = JobHistory {
+            first_started_at: Some(row.first_started_at),
             last_started_at: Some(row.started_at),
             last_done_at: row.last_done_at,
             failures_in_a_row: u32::try_from(row.failures_in_a_row).unwrap_or(u32::MAX),
@@ -132,6 +134,7 @@ pub struct StoredRun {
     pub job: String,
     pub trigger: String,
     pub replica: String,
+    pub requested_by: Option<String>,
     pub started_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
     pub status: String,
@@ -165,15 +168,16 @@ pub struct JobFinding {
     pub finding: Finding,
 }
 
-/// Puts what a job found in the place of what it found before.
+/// Puts what a job found in the place of what it found before: of the sources that it examined, or of all.
 pub async fn replace_findings(
     connection: &mut PgConnection,
     job: JobName,
+    examined: Option<&[String]>,
     found: &[JobFinding],
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     let mut transaction = connection.begin().await?;
-    sqlx::query_file!("queries/jobs/delete_findings.sql", job.as_str())
+    sqlx::query_file!("queries/jobs/delete_findings.sql", job.as_str(), examined)
         .execute(&mut *transaction)
         .await?;
     let text = |of: fn(&JobFinding) -> String| -> Vec<String> { found.iter().map(of).collect() };

@@ -172,22 +172,48 @@ fn compare<T: PartialEq + std::fmt::Debug>(what: &'static str, written: &T, read
     })
 }
 
+/// A delivery that was not loaded.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    pub at: DateTime<Utc>,
+    pub message: String,
+    /// It is not done yet; nothing is wrong.
+    pub is_waiting: bool,
+    /// Which delivery it was, where reading it again would be of no use.
+    pub digest: Option<String>,
+}
+
+/// The delivery of a month that was refused for good, and why.
+pub async fn find_lasting_refusal(
+    connection: &mut PgConnection,
+    source_id: i32,
+    period: BillingPeriod,
+) -> StoreResult<Option<(String, String)>> {
+    let query = sqlx::query_file!("queries/deliveries/find_refusal.sql", source_id, period.first_day());
+    Ok(query
+        .fetch_optional(connection)
+        .await?
+        .map(|row| (row.digest, row.message)))
+}
+
 /// Notes that a delivery of a month was refused, or that none is any more.
 pub async fn note_refusal(
     connection: &mut PgConnection,
     source_id: i32,
     period: BillingPeriod,
-    refusal: Option<(DateTime<Utc>, &str)>,
+    refusal: Option<&Refusal>,
 ) -> StoreResult<()> {
     let first_day = period.first_day();
     match refusal {
-        Some((at, message)) => {
+        Some(refusal) => {
             sqlx::query_file!(
                 "queries/deliveries/upsert_refusal.sql",
                 source_id,
                 first_day,
-                at,
-                message
+                refusal.at,
+                refusal.message,
+                refusal.is_waiting,
+                refusal.digest
             )
             .execute(connection)
             .await?
@@ -217,6 +243,9 @@ async fn forget_locked(connection: &mut PgConnection, source_id: i32, period: Bi
     supersede_snapshot(&mut transaction, source_id, period).await?;
     delete_roll_ups(&mut transaction, source_id, period).await?;
     drop_part(&mut transaction, &part_name(period, source_id, current.snapshot_id)).await?;
+    sqlx::query_file!("queries/deliveries/forget_refused_digests.sql", period.first_day())
+        .execute(&mut *transaction)
+        .await?;
     transaction.commit().await?;
     Ok(true)
 }

@@ -8,7 +8,7 @@ use super::{StoreError, StoreResult};
 use crate::domain::finding::Finding;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
-use crate::domain::recount::{RecountKey, Stored, Sum};
+use crate::domain::recount::{Answered, RecountKey, Stored, Sum};
 
 /// A loaded month that can be recounted.
 #[derive(Debug, Clone)]
@@ -63,18 +63,14 @@ pub async fn sum_stored(connection: &mut PgConnection, source: &str, period: Bil
         .fetch_all(&mut *transaction)
         .await?;
     for row in rows {
-        let key = RecountKey {
+        let cost = Amount::from_decimal(row.cost).ok_or(StoreError::TooLarge)?;
+        stored.answered.push(Answered {
+            roll_up: row.roll_up,
             day: row.usage_date,
-            product_code: None,
             charge_type: row.charge_type,
             currency: row.currency,
-        };
-        let cost = Amount::from_decimal(row.cost).ok_or(StoreError::TooLarge)?;
-        stored
-            .answered
-            .entry(key)
-            .or_default()
-            .add(Sum { lines: row.lines, cost });
+            sum: Sum { lines: row.lines, cost },
+        });
     }
     transaction.commit().await?;
     Ok(stored)

@@ -92,6 +92,16 @@ pub async fn list_findings(
                         action.to_owned(),
                     )
                 }
+                "waiting" => {
+                    let since = row.noticed_at.map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string());
+                    let action = "nothing at first; after some hours see the health of the export in AWS Data Exports";
+                    let message = format!(
+                        "a newer delivery is on its way since {}: {}",
+                        since.unwrap_or_default(),
+                        row.message
+                    );
+                    (message, action.to_owned())
+                }
                 "older_directory" => (
                     "the directory has changed since the charges of this month were attributed".to_owned(),
                     "load the month again with 'anbun ingest cur LOCATION --force'".to_owned(),

@@ -157,7 +157,7 @@ fn page(
         );
         part.checked_div(part + other).map(|share| share.to_string())
     };
-    let serious: Vec<&FindingView> = view.footing.findings.iter().filter(|f| f.severity != "info").collect();
+    let serious: Vec<&FindingView> = view.footing.findings.iter().filter(|f| f.is_for_people()).collect();
     let count = |severity| serious.iter().filter(|f| f.severity == severity).count();
     ChargebackPage {
         period: view.period.clone(),

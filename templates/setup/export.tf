@@ -1,5 +1,5 @@
-# The export of the bill that anbun reads best.  Use a provider for us-east-1 of the payer account: AWS Data Exports
-# answers nowhere else.  The bucket {{ bucket }} ({{ bucket_region }}) exists already.
+# The export of the bill that anbun reads best.  AWS Data Exports answers in us-east-1 only; the bucket {{ bucket }}
+# exists already, in {{ bucket_region }}.  Use credentials of the payer account.
 
 terraform {
   required_providers {
@@ -7,11 +7,29 @@ terraform {
   }
 }
 
+provider "aws" {
+  region = "us-east-1"
+}
+
+provider "aws" {
+  alias  = "bucket"
+  region = "{{ bucket_region }}"
+}
+
+# AWS must be allowed to write into the bucket.  This REPLACES the bucket's policy: leave it off where the bucket has one,
+# and add the statement there.
+variable "write_bucket_policy" {
+  type    = bool
+  default = false
+}
+
 data "aws_caller_identity" "payer" {}
 
 resource "aws_s3_bucket_policy" "bill" {
-  bucket = "{{ bucket }}"
-  policy = jsonencode({{ bucket_policy_hcl|safe }})
+  count    = var.write_bucket_policy ? 1 : 0
+  provider = aws.bucket
+  bucket   = "{{ bucket }}"
+  policy = jsonencode({{ bucket_policy_hcl }})
 }
 
 resource "aws_bcmdataexports_export" "bill" {

@@ -12,13 +12,13 @@ use crate::support::{stderr, stdout};
 async fn connected(name: &str) -> (Billing, Bucket, Installation) {
     let billing = Billing::serve().await;
     let bucket = Bucket::serve().await;
-    let installation = Installation::new(name).await;
+    let mut installation = Installation::new(name).await;
+    installation.s3 = Some(bucket.endpoint.clone());
     let export = SmallExport::new(name);
     bucket.put_export("cur/bill", export.write(), at("2026-11-03T05:00:00Z"));
     installation.settings(&format!(
-        "[aws]\nendpoint = \"{}\"\n[cost_explorer]\nenabled = true\n{}",
-        billing.endpoint,
-        bucket.settings("main", "cur/bill")
+        "[aws]\nendpoint = \"{}\"\n[cost_explorer]\nenabled = true\n[[exports]]\nname = \"main\"\nlocation = \"s3://bills/cur/bill\"\n",
+        billing.endpoint
     ));
     (billing, bucket, installation)
 }
@@ -210,6 +210,7 @@ async fn every_form_of_the_setup_is_whole_and_hostile_names_are_refused() {
         ("--name", "a\"b"),
         ("--prefix", "$(id)"),
         ("--bucket-region", "us;1"),
+        ("--name", ""),
     ] {
         let mut arguments = vec!["setup", "aws", "--print", "cli", flag, value];
         if flag != "--bucket" {
@@ -217,7 +218,7 @@ async fn every_form_of_the_setup_is_whole_and_hostile_names_are_refused() {
         }
         let run = installation.run(&arguments).await;
         assert!(
-            !run.status.success() && stderr(&run).contains("does not allow"),
+            !run.status.success() && stderr(&run).contains("AWS does not allow"),
             "{flag}: {}",
             stderr(&run)
         );

@@ -17,6 +17,8 @@ pub(crate) struct Installation {
     pub database: Database,
     url: String,
     folder: PathBuf,
+    /// Where S3 is, for exports whose settings do not say so.
+    pub s3: Option<String>,
 }
 
 impl Installation {
@@ -30,6 +32,7 @@ impl Installation {
         Self {
             url: format!("postgres://anbun@localhost/{database_name}?host={}", socket.display()),
             folder: scratch(name),
+            s3: None,
             database,
         }
     }
@@ -69,6 +72,9 @@ impl Installation {
             .env("AWS_SHARED_CREDENTIALS_FILE", self.folder.join("no-aws-credentials"))
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .current_dir(std::env::temp_dir());
+        if let Some(endpoint) = &self.s3 {
+            command.env("AWS_ENDPOINT_URL_S3", endpoint);
+        }
         command
     }
 

@@ -105,7 +105,7 @@ pub(crate) async fn try_load(
 pub(crate) async fn load(database: &Database, export: &Path) -> Vec<(BillingPeriod, PeriodOutcome)> {
     let outcomes = try_load(database, export).await.unwrap_or_else(|e| panic!("{e:#}"));
     for (period, outcome) in &outcomes {
-        if let PeriodOutcome::Refused(error) = outcome {
+        if let PeriodOutcome::Refused(error) | PeriodOutcome::Waiting(error) | PeriodOutcome::Failed(error) = outcome {
             panic!("{period}: {error:#}");
         }
     }
@@ -117,7 +117,9 @@ pub(crate) async fn refusal(database: &Database, export: &Path) -> String {
     match try_load(database, export).await {
         Err(error) => format!("{error:#}"),
         Ok(outcomes) => match outcomes.into_iter().next() {
-            Some((_, PeriodOutcome::Refused(error))) => format!("{error:#}"),
+            Some((_, PeriodOutcome::Refused(error) | PeriodOutcome::Waiting(error) | PeriodOutcome::Failed(error))) => {
+                format!("{error:#}")
+            }
             other => panic!("it was not refused: {other:?}"),
         },
     }

@@ -7,33 +7,36 @@ use crate::cli::job::named_exports;
 use crate::cli::locations::{account_access, cost_explorer_settings};
 use crate::domain::check::Check;
 use crate::domain::cost_explorer::PRINCIPAL_TAG_PREFIX;
+use crate::domain::freshness::STALE_AFTER;
 use crate::domain::period::BillingPeriod;
 use crate::jobs::NamedExport;
-use crate::jobs::check_aws_setup::{bucket_places, check_tag, examine_exports, unreadable};
+use crate::jobs::check_aws_setup::{check_tag, examine_exports, places_by_account, unreadable};
+use crate::sources::aws::AwsAccess;
 use crate::sources::cur::{ExportLocation, SourceError};
 use crate::sources::identity::fetch_identity;
 use crate::store::cost_explorer as store;
 use crate::store::database::Database;
 
-/// AWS refuses a signature that is this far off.
-const SKEW_REFUSED: TimeDelta = TimeDelta::minutes(4);
+/// AWS refuses a signature that is five minutes off.
+const SKEW_NEAR_REFUSAL: TimeDelta = TimeDelta::minutes(4);
 const SKEW_NOTICED: TimeDelta = TimeDelta::seconds(60);
-/// AWS delivers at least once a day.
-const MANIFEST_AGE_MAX: TimeDelta = TimeDelta::hours(36);
 
 pub(super) async fn checks(context: &CommandContext, database: Option<&Database>) -> Vec<Check> {
     let exports = named_exports(&context.config);
     let mut checks = Vec::new();
-    let places = bucket_places(&exports);
-    let asks_aws = !places.is_empty() || context.config.cost_explorer.enabled;
-    if asks_aws {
-        checks.extend(credentials(context).await);
+    let mut accounts = places_by_account(&exports);
+    let asks_aws = !accounts.is_empty() || context.config.cost_explorer.enabled;
+    if accounts.is_empty() && asks_aws {
+        accounts.push((account_access(&context.config), Vec::new()));
+    }
+    for (account, _) in &accounts {
+        checks.extend(credentials(account, context).await);
     }
     for export in &exports {
         checks.extend(listing(context, export).await);
     }
-    if asks_aws {
-        match examine_exports(&account_access(&context.config), &places).await {
+    for (account, places) in &accounts {
+        match examine_exports(account, places).await {
             Ok(found) => checks.extend(found),
             Err(failure) => checks.push(unreadable("Data Exports", &failure)),
         }
@@ -58,24 +61,25 @@ pub(super) async fn checks(context: &CommandContext, database: Option<&Database>
     checks
 }
 
-async fn credentials(context: &CommandContext) -> Vec<Check> {
-    let identity = match fetch_identity(&account_access(&context.config)).await {
-        Ok(identity) => identity,
-        Err(failure) => return vec![unreadable("credentials", &failure)],
+async fn credentials(account: &AwsAccess, context: &CommandContext) -> Vec<Check> {
+    let (check, answered_at) = match fetch_identity(account).await {
+        Ok(identity) => {
+            let found = format!("{} in account {}", identity.arn, identity.account);
+            (Check::ok("credentials", found), identity.answered_at)
+        }
+        Err(failure) => (unreadable("credentials", &failure), failure.answered_at),
     };
-    let found = format!("{} in account {}", identity.arn, identity.account);
-    let mut checks = vec![Check::ok("credentials", found)];
-    if let Some(there) = identity.answered_at {
+    let clock = answered_at.map(|there| {
         let skew = (there - context.clock.now()).abs();
         let told = format!("{} s away from AWS's", skew.num_seconds());
         let action = "set the clock of the machine: AWS refuses signatures that are five minutes off";
-        checks.push(match skew {
-            skew if skew >= SKEW_REFUSED => Check::fail("clock of AWS", told, action),
+        match skew {
+            skew if skew >= SKEW_NEAR_REFUSAL => Check::fail("clock of AWS", told, action),
             skew if skew >= SKEW_NOTICED => Check::warn("clock of AWS", told, action),
             _ => Check::ok("clock of AWS", "agrees with the machine's"),
-        });
-    }
-    checks
+        }
+    });
+    std::iter::once(check).chain(clock).collect()
 }
 
 /// Whether an export can be listed, and how old its newest manifest is.
@@ -86,6 +90,10 @@ async fn listing(context: &CommandContext, export: &NamedExport) -> Vec<Check> {
     let found = match found.await {
         Ok(found) => found,
         Err(SourceError::Aws(failure)) => return vec![unreadable(&subject, &failure)],
+        Err(error @ SourceError::NoDelivery { .. }) => {
+            let action = "wait a day after the export was made; then see its health in AWS Data Exports";
+            return vec![Check::warn(subject, error.to_string(), action)];
+        }
         Err(error) => return vec![Check::fail(subject, error.to_string(), "correct [[exports]] location")],
     };
     let wrong = found
@@ -105,7 +113,7 @@ async fn listing(context: &CommandContext, export: &NamedExport) -> Vec<Check> {
     let told = format!("{months} months, the newest manifest is {} hours old", age.num_hours());
     let current = BillingPeriod::of(now.date_naive());
     let is_live = matches!(export.location, ExportLocation::Bucket { .. }) || newest.period == current;
-    vec![if age > MANIFEST_AGE_MAX && is_live {
+    vec![if age > STALE_AFTER && is_live {
         let action = "AWS delivers at least once a day: see the health of the export in AWS Data Exports";
         Check::warn(subject, told, action)
     } else {

@@ -113,6 +113,10 @@ pub(super) fn policy(export: &BillExport) -> anyhow::Result<String> {
     }))
 }
 
+pub(super) fn bucket_policy_text(export: &BillExport) -> anyhow::Result<String> {
+    pretty(&bucket_policy(export))
+}
+
 fn settings(export: &BillExport) -> Vec<(&str, &str)> {
     let settings = export.tables.get(TABLE).into_iter().flatten();
     settings.map(|(key, value)| (key.as_str(), value.as_str())).collect()

@@ -1,6 +1,6 @@
 //! Which days to ask for next, the most useful first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, Months, NaiveDate, TimeDelta, Utc};
 
@@ -8,10 +8,10 @@ use super::TotalsKind;
 use crate::domain::period::{BillingPeriod, CALLER_IDENTITY_SINCE, DayRange};
 
 /// Days that AWS still fills: asked every day.
-const RECENT_DAYS: u64 = 4;
+const RECENT_DAYS: u64 = 5;
 /// How far a first run goes back.
 const HISTORY_MONTHS: u32 = 12;
-/// An open month's settled days, and a closed month that is still an estimate, are asked again so often.
+/// A month's settled days that are still estimates are asked again together, so often.
 const ESTIMATE_ASKED_EVERY: TimeDelta = TimeDelta::days(7);
 /// AWS closes a month's bill some days after its end.
 const CLOSES_AFTER_DAYS: u64 = 6;
@@ -64,7 +64,11 @@ pub fn plan(
                 from: first_day_of(kind, today),
                 to: recent.from,
             };
-            let wanted = history.iter().filter(|day| is_wanted(*day, days.get(day), now));
+            let due = months_due(days, history, now);
+            let wanted = history.iter().filter(|day| match days.get(day) {
+                None => true,
+                Some(known) => known.is_estimated && due.contains(&BillingPeriod::of(*day)),
+            });
             windows(wanted, window_days).into_iter().map(|days| Window {
                 kind: kind.clone(),
                 days,
@@ -84,14 +88,17 @@ fn first_day_of(kind: &TotalsKind, today: NaiveDate) -> NaiveDate {
     }
 }
 
-fn is_wanted(day: NaiveDate, known: Option<&AskedDay>, now: DateTime<Utc>) -> bool {
-    let Some(known) = known else { return true };
-    if !known.is_estimated {
-        return false;
-    }
-    let closes = BillingPeriod::of(day).next().first_day() + Days::new(CLOSES_AFTER_DAYS);
-    let closed_since = now.date_naive() >= closes && known.fetched_at.date_naive() < closes;
-    closed_since || now - known.fetched_at >= ESTIMATE_ASKED_EVERY
+/// Months of which an estimate is due again: together, because every window costs a request, however short.
+fn months_due(days: &BTreeMap<NaiveDate, AskedDay>, history: DayRange, now: DateTime<Utc>) -> BTreeSet<BillingPeriod> {
+    let estimates = days
+        .range(history.from..history.to)
+        .filter(|(_, known)| known.is_estimated);
+    let due = estimates.filter(|(day, known)| {
+        let closes = BillingPeriod::of(**day).next().first_day() + Days::new(CLOSES_AFTER_DAYS);
+        let closed_since = now.date_naive() >= closes && known.fetched_at.date_naive() < closes;
+        closed_since || now - known.fetched_at >= ESTIMATE_ASKED_EVERY
+    });
+    due.map(|(day, _)| BillingPeriod::of(*day)).collect()
 }
 
 /// Runs of neighbouring days, none longer than a window.
@@ -152,7 +159,7 @@ mod tests {
         let tomorrow = now() + TimeDelta::days(1);
         assert_eq!(
             asked(known("2026-11-01"), tomorrow),
-            pairs(&[("2026-11-20", "2026-11-24")])
+            pairs(&[("2026-11-19", "2026-11-24")])
         );
     }
 
@@ -162,16 +169,48 @@ mod tests {
         let asked = asked(known("2026-11-01"), later);
         assert_eq!(
             asked,
-            pairs(&[("2026-12-05", "2026-12-09"), ("2026-11-01", "2026-12-05")])
+            pairs(&[("2026-12-04", "2026-12-09"), ("2026-11-01", "2026-12-04")])
         );
+    }
+
+    /// Two months of mornings: a question a kind for the newest days, and now and then one more.
+    #[test]
+    fn an_ordinary_day_asks_little_over_one_question_a_kind() {
+        let mut days = known("2026-11-01");
+        let (mut most, mut total) = (0, 0);
+        for day in 1..=60 {
+            let now = now() + TimeDelta::days(day);
+            let month = BillingPeriod::of(now.date_naive()).first_day();
+            let closed = now.date_naive() >= month + Days::new(CLOSES_AFTER_DAYS - 1);
+            let estimated_from = if closed {
+                month
+            } else {
+                BillingPeriod::of(month).previous().first_day()
+            };
+            let windows = plan(
+                &BTreeMap::from([(TotalsKind::UsageType, days.clone())]),
+                now,
+                MAX_WINDOW_DAYS,
+            );
+            most = most.max(windows.len());
+            total += windows.len();
+            for day in windows.iter().flat_map(|window| window.days.iter()) {
+                let asked = AskedDay {
+                    is_estimated: day >= estimated_from,
+                    fetched_at: now,
+                };
+                days.insert(day, asked);
+            }
+        }
+        assert!(most <= 3 && total <= 80, "{most} on one day, {total} in all");
     }
 
     #[test]
     fn a_first_run_goes_back_a_year_in_quarters_newest_first() {
         let asked = asked(BTreeMap::new(), now());
         let expected = [
-            ("2026-11-19", "2026-11-23"),
-            ("2026-11-04", "2026-11-19"),
+            ("2026-11-18", "2026-11-23"),
+            ("2026-11-04", "2026-11-18"),
             ("2026-08-04", "2026-11-04"),
             ("2026-05-04", "2026-08-04"),
             ("2026-02-01", "2026-05-04"),

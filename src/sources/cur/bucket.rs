@@ -138,9 +138,9 @@ impl BucketExport {
         };
         let mut partitions: BTreeMap<BillingPeriod, Partition<'_>> = BTreeMap::new();
         for object in &listed {
-            let Some((partition, rest)) = object.key[folder.len()..].split_once('/') else {
-                continue;
-            };
+            // A store may answer with anything; only what lies in the folder is of this export.
+            let inside = object.key.strip_prefix(&folder).and_then(|rest| rest.split_once('/'));
+            let Some((partition, rest)) = inside else { continue };
             let Some(period) = period_of_partition(partition) else {
                 continue;
             };
@@ -152,8 +152,10 @@ impl BucketExport {
             objects.push((rest, object));
         }
         if partitions.is_empty() {
-            let what = "no folder BILLING_PERIOD=YYYY-MM with a manifest".to_owned();
-            return Err(refuse(self.address(&folder), what));
+            return Err(SourceError::NoDelivery {
+                object: self.address(&folder),
+                action: "the first one comes within a day of making the export; else give s3://bucket/prefix/export-name",
+            });
         }
         let heads = partitions.into_iter().map(|(period, (name, objects))| {
             let partition = self.address(&format!("{folder}{name}"));
@@ -210,22 +212,21 @@ impl BucketExport {
         let call = self.call("s3:GetObject", key);
         let sent = self.client.get_object().bucket(&self.bucket).key(key).send().await;
         let answer = sent.map_err(|e| call.failure(&e))?;
-        let bytes = answer.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        if bytes > MANIFEST_BYTES_MAX {
-            return Err(SourceError::Manifest {
-                object: self.address(key),
-                what: format!("{bytes} bytes are no manifest"),
-                action: "check which file this is",
-            });
-        }
         let etag = answer.e_tag().unwrap_or_default().to_owned();
         let written_at = time(answer.last_modified());
-        let body = answer
-            .body
-            .collect()
-            .await
-            .map_err(|e| call.cut_off(format!("its content broke off: {e}")))?;
-        Ok((body.to_vec(), etag, written_at))
+        let mut body = answer.body;
+        let mut text = Vec::new();
+        while let Some(more) = body.next().await {
+            text.extend_from_slice(&more.map_err(|e| call.cut_off(format!("its content broke off: {e}")))?);
+            if text.len() as u64 > MANIFEST_BYTES_MAX {
+                return Err(SourceError::Manifest {
+                    object: self.address(key),
+                    what: format!("more than {MANIFEST_BYTES_MAX} bytes are no manifest"),
+                    action: "check which file this is",
+                });
+            }
+        }
+        Ok((text, etag, written_at))
     }
 
     /// The files of a manifest as they are listed now, in the manifest's order.
@@ -269,7 +270,11 @@ impl BucketExport {
                     head.delivered_at.format("%Y-%m-%d %H:%M:%S UTC")
                 );
                 let action = "the next run reads it when the new manifest is there; if these objects are copies, set 'copied = true' for the export";
-                return Err(refuse(address, &what, action));
+                return Err(SourceError::UnderWay {
+                    object: address,
+                    what,
+                    action,
+                });
             }
             newest = newest.max(object.written_at);
             files.push(ObjectFile {
@@ -290,7 +295,7 @@ impl BucketExport {
         if self.now - newest >= COPY_SETTLES_AFTER {
             return Ok(());
         }
-        Err(SourceError::File {
+        Err(SourceError::UnderWay {
             object: head.object.clone(),
             what: format!("the copy changed at {}", newest.format("%Y-%m-%d %H:%M:%S UTC")),
             action: "a copy is read once it has stood still for an hour; the next runs look again",

@@ -92,7 +92,25 @@ pub(super) struct OpenFile {
     pub(super) remote: Option<super::bucket::RemoteObject>,
 }
 
+/// Bytes of a bucket's files that are held in memory before they are decoded, unless the settings say otherwise.
+const FETCH_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
 impl ExportLocation {
+    /// An export in a bucket that the settings do not name.
+    pub fn of_bucket(bucket: &str, prefix: &str, account: AwsAccess) -> Self {
+        Self::Bucket {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            access: AwsAccess {
+                region: None,
+                endpoint: None,
+                ..account
+            },
+            fetch_bytes_max: FETCH_BYTES_MAX,
+            are_copies: false,
+        }
+    }
+
     /// The address that people know it by.
     pub fn address(&self) -> String {
         match self {

@@ -42,8 +42,10 @@ impl FolderExport {
             .collect();
         found.sort();
         if found.is_empty() {
-            let what = "no folder BILLING_PERIOD=YYYY-MM with a manifest".to_owned();
-            return Err(refuse(&metadata, what));
+            return Err(SourceError::NoDelivery {
+                object: metadata.display().to_string(),
+                action: "no folder BILLING_PERIOD=YYYY-MM with a manifest: give the folder of one export",
+            });
         }
         if let Some(pair) = found.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             let what = format!("a second folder for {}, beside {}", pair[0].0, pair[0].1.display());

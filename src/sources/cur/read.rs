@@ -92,6 +92,7 @@ impl Feed {
 
 fn sum_row_groups(jobs: &[Job<'_>], feed: &Feed, threads: usize) -> Result<Accumulator, SourceError> {
     let failed = AtomicBool::new(false);
+    let done = AtomicUsize::new(0);
     let work = || -> Result<Accumulator, (usize, SourceError)> {
         let mut sums = Accumulator::default();
         while !failed.load(Ordering::Relaxed) {
@@ -100,6 +101,7 @@ fn sum_row_groups(jobs: &[Job<'_>], feed: &Feed, threads: usize) -> Result<Accum
                 failed.store(true, Ordering::Relaxed);
                 return Err((at, error));
             }
+            done.fetch_add(1, Ordering::Relaxed);
         }
         Ok(sums)
     };
@@ -125,10 +127,17 @@ fn sum_row_groups(jobs: &[Job<'_>], feed: &Feed, threads: usize) -> Result<Accum
             Err(_) => {}
         }
     }
-    match first_error {
-        Some((_, error)) => Err(error),
-        None => Ok(merged.unwrap_or_default()),
+    if let Some((_, error)) = first_error {
+        return Err(error);
     }
+    let sums = merged.unwrap_or_default();
+    let expected = jobs.iter().map(|job| job.group.rows().unwrap_or(0)).sum::<usize>();
+    // Fetching can end early without an error of its own; half a month must not pass for a whole one.
+    if done.into_inner() != jobs.len() || usize::try_from(sums.lines_read).ok() != Some(expected) {
+        let object = jobs.first().map_or_else(String::new, |job| job.file.object.clone());
+        return Err(SourceError::Changed { object });
+    }
+    Ok(sums)
 }
 
 fn read_job(

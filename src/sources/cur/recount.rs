@@ -1,12 +1,12 @@
-//! The second route: the same files summed by Polars, without anything of the fast reader.
+//! The second route: the same files decoded and summed by Polars.
 //!
 //! A file in a bucket is first laid out on disk with holes where nothing is needed: footer and column chunks at their own
-//! places, one file at a time.
+//! places, one file at a time.  Where the chunks lie is asked of the footer as the fast reader does; what is in them is not.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use polars::prelude::*;
 
 use super::SourceError;
@@ -16,6 +16,8 @@ use super::export::{DataFile, Export, Manifest};
 use crate::domain::money::Amount;
 use crate::domain::recount::{RecountKey, Sum, Sums};
 
+const LAYOUT_PREFIX: &str = "anbun-recount-";
+const LEFT_OVER_AFTER: TimeDelta = TimeDelta::days(1);
 const COLUMNS: [&str; 5] = [USAGE_START, PRODUCT_CODE, CHARGE_TYPE, CURRENCY, COST];
 /// The fraction of an amount is summed in units of the twelfth decimal.
 const FRACTION_UNITS: f64 = 1e12;
@@ -53,7 +55,7 @@ struct Layout {
 
 impl Layout {
     fn new() -> Self {
-        let name = format!("anbun-recount-{}.parquet", uuid::Uuid::new_v4());
+        let name = format!("{LAYOUT_PREFIX}{}.parquet", uuid::Uuid::new_v4());
         Self {
             path: std::env::temp_dir().join(name),
         }
@@ -63,6 +65,17 @@ impl Layout {
 impl Drop for Layout {
     fn drop(&mut self) {
         drop(std::fs::remove_file(&self.path));
+    }
+}
+
+/// Removes what recounts of killed programs have left.
+pub fn remove_left_over_layouts(now: DateTime<Utc>) {
+    let entries = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(LAYOUT_PREFIX)) {
+        let written = entry.metadata().and_then(|properties| properties.modified());
+        if written.is_ok_and(|written| now - DateTime::<Utc>::from(written) > LEFT_OVER_AFTER) {
+            drop(std::fs::remove_file(entry.path()));
+        }
     }
 }
 

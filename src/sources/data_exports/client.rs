@@ -44,10 +44,11 @@ impl DataExports {
             }
             token = page.next_token().map(str::to_owned);
             if token.is_none() {
-                break;
+                return Ok(found);
             }
         }
-        Ok(found)
+        let call = call("bcm-data-exports:ListExports", "AWS Data Exports");
+        Err(call.cut_off(format!("more than {PAGES_MAX} pages of exports")))
     }
 
     async fn fetch_export(&self, arn: &str) -> Result<BillExport, AwsFailure> {

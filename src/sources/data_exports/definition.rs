@@ -37,7 +37,9 @@ pub struct BillExport {
 impl BillExport {
     /// Whether it is of the bill at all, and not of FOCUS or of carbon.
     pub fn is_of_the_bill(&self) -> bool {
-        self.tables.contains_key(TABLE)
+        // Settings of the table are optional; its name in the query is not.
+        let names = |text: &str| text.split_whitespace().any(|word| word == TABLE);
+        self.tables.contains_key(TABLE) || names(&self.query)
     }
 
     pub fn setting(&self, name: &str) -> Option<&str> {

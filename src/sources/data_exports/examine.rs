@@ -209,7 +209,10 @@ mod tests {
             "every refresh is kept",
         );
         check(
-            |e| e.tables = [("FOCUS_1_2_AWS".to_owned(), [].into())].into(),
+            |e| {
+                e.tables = [("FOCUS_1_2_AWS".to_owned(), [].into())].into();
+                e.query = "SELECT BilledCost FROM FOCUS_1_2_AWS".to_owned();
+            },
             Health::Fail,
             "no CUR 2.0 export",
         );
