@@ -49,7 +49,13 @@ pub(super) async fn fetch_cost_explorer(with: &JobContext, report: &mut RunRepor
     };
     let mut connection = with.database.pool.acquire().await.map_err(StoreError::from)?;
     let months = store::list_payer_months(&mut connection).await?;
-    let payer = payer_of(settings, &months).await?;
+    let payer = match payer_of(settings, &months).await {
+        Ok(payer) => payer,
+        Err(error) => {
+            unreadable(error, report);
+            return Ok(());
+        }
+    };
     let client = CostExplorer::connect(&settings.access).await;
     let mut asking = Asking {
         client,
@@ -66,20 +72,25 @@ pub(super) async fn fetch_cost_explorer(with: &JobContext, report: &mut RunRepor
     match ended {
         Ok(answered) => report.count("questions_answered", answered),
         Err(Ended::UsedUp) => report.find(None, SOURCE, used_up(settings)),
-        Err(Ended::Aws(failure)) => {
-            let message = format!("Cost Explorer cannot be asked, so the bill is not cross-checked: {failure}");
-            let subject = failure.object.to_string();
-            let action = "do what the message says; the next run goes on";
-            report.find(
-                None,
-                SOURCE,
-                Finding::new("cost_explorer_unreadable", Severity::Warning, subject, message, action),
-            );
-            report.failures.push(anyhow::Error::new(failure));
-        }
+        Err(Ended::Aws(failure)) => unreadable(anyhow::Error::new(failure), report),
         Err(Ended::Store(error)) => return Err(error.into()),
     }
     compare(&mut connection, &payer, &months, with, report).await
+}
+
+/// What was found before stays, and that it is of before.
+fn unreadable(error: anyhow::Error, report: &mut RunReport) {
+    let message = format!("Cost Explorer cannot be asked, so the bill is not cross-checked: {error:#}");
+    let action = "do what the message says; the next run goes on";
+    let finding = Finding::new(
+        "cost_explorer_unreadable",
+        Severity::Warning,
+        "Cost Explorer",
+        message,
+        action,
+    );
+    report.find(None, SOURCE, finding);
+    report.failures.push(error);
 }
 
 fn used_up(settings: &CostExplorerSettings) -> Finding {

@@ -177,10 +177,18 @@ pub async fn replace_findings(
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     let mut transaction = connection.begin().await?;
-    sqlx::query_file!("queries/jobs/delete_findings.sql", job.as_str(), examined)
-        .execute(&mut *transaction)
-        .await?;
     let text = |of: fn(&JobFinding) -> String| -> Vec<String> { found.iter().map(of).collect() };
+    let codes = text(|f| f.finding.code.to_owned());
+    let subjects = text(|f| f.finding.subject.clone());
+    sqlx::query_file!(
+        "queries/jobs/delete_findings.sql",
+        job.as_str(),
+        examined,
+        &codes,
+        &subjects
+    )
+    .execute(&mut *transaction)
+    .await?;
     let decimal = |amount: Amount| amount.to_decimal().ok_or(StoreError::TooLarge);
     let periods: Vec<Option<NaiveDate>> = found.iter().map(|f| f.period.map(BillingPeriod::first_day)).collect();
     let amounts: Vec<Option<Decimal>> = found
@@ -194,9 +202,9 @@ pub async fn replace_findings(
         job.as_str(),
         &periods as _,
         &text(|f| f.source.clone()),
-        &text(|f| f.finding.code.to_owned()),
+        &codes,
         &text(|f| f.finding.severity.as_str().to_owned()),
-        &text(|f| f.finding.subject.clone()),
+        &subjects,
         &text(|f| f.finding.message.clone()),
         &text(|f| f.finding.action.clone()),
         &amounts as _,

@@ -390,6 +390,31 @@ async fn differences_to_the_bill_are_named_by_day_and_service() {
     );
 }
 
+/// A run that cannot ask keeps what the last one found.
+#[tokio::test]
+async fn a_failed_run_does_not_hide_what_was_found() {
+    let billing = Billing::serve().await;
+    let installation = Installation::new("keeps").await;
+    installation.settings(&settings(&billing, "tag_keys = []\nmax_requests_per_day = 100"));
+    sqlx::query(
+        "insert into job_findings (job, source, code, severity, subject, message, action, noticed_at)
+        values ('fetch-cost-explorer', 'cost-explorer', 'cost_explorer_differs', 'error', 's', 'm', 'a', now())",
+    )
+    .execute(&installation.database.pool)
+    .await
+    .unwrap();
+    billing.answer_instead(|_, _, _| Some((500, json!({"__type": "InternalServerException", "message": "no"}))));
+    for _ in 0..2 {
+        let run = installation.run(&["job", "run", "fetch-cost-explorer"]).await;
+        assert_eq!(run.status.code(), Some(1));
+    }
+    let codes: Vec<String> = sqlx::query_scalar("select code from job_findings order by 1")
+        .fetch_all(&installation.database.pool)
+        .await
+        .unwrap();
+    assert_eq!(codes, ["cost_explorer_differs", "cost_explorer_unreadable"]);
+}
+
 /// moto answers with queued results: the real protocol of another implementation.
 #[tokio::test]
 async fn moto_answers_the_same_questions() {

@@ -246,3 +246,176 @@ async fn a_refresh_says_what_it_changed() {
     assert_eq!(changes["largest"][0]["day"], "2026-10-14");
     assert_eq!(changes["count"], 1);
 }
+
+async fn findings(installation: &crate::peers::Installation, month: &str) -> Vec<(String, String)> {
+    let answer = installation
+        .run(&["chargeback", "preview", month, "--format", "json"])
+        .await;
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout(&answer)).unwrap_or_else(|e| panic!("{e}: {}", stderr(&answer)));
+    let text = |finding: &serde_json::Value, field: &str| finding[field].as_str().unwrap_or_default().to_owned();
+    let found = json["findings"].as_array().unwrap().iter();
+    found
+        .map(|finding| (text(finding, "code"), text(finding, "severity")))
+        .collect()
+}
+
+const LOAD: [&str; 3] = ["job", "run", "load-exports"];
+
+/// A delivery that is refused for what is in it is told by every run and read by one; other exports keep their pace.
+#[tokio::test]
+async fn a_refused_delivery_is_read_once_and_does_not_fail_the_job() {
+    let (bucket, installation, mut export) = small("read-once").await;
+    assert!(installation.run(&LOAD).await.status.success());
+    export.lines.push((9, "Usage", "AmazonBedrock", "USD", f64::NAN));
+    bucket.put_export("cur/small", export.write(), at("2026-11-04T05:00:00Z"));
+    bucket.take_requests();
+    for reads in [true, false, false] {
+        let run = installation.run(&LOAD).await;
+        assert!(
+            run.status.success() && stdout(&run).contains("refused"),
+            "{}",
+            stderr(&run)
+        );
+        let requests = bucket.take_requests();
+        assert_eq!(requests.iter().any(|r| r.ends_with(".parquet")), reads, "{requests:?}");
+    }
+    let (status, error): (String, Option<String>) =
+        sqlx::query_as("select status, error from job_runs order by run_id desc limit 1")
+            .fetch_one(&installation.database.pool)
+            .await
+            .unwrap();
+    assert!(
+        status == "done" && error.is_some_and(|e| e.contains("NaN is no amount of money")),
+        "{status}"
+    );
+    assert!(
+        findings(&installation, "2026-10")
+            .await
+            .contains(&("delivery_refused".to_owned(), "error".to_owned()))
+    );
+    export.lines.pop();
+    bucket.put_export("cur/small", export.write(), at("2026-11-05T05:00:00Z"));
+    assert!(installation.run(&LOAD).await.status.success());
+    assert!(
+        !findings(&installation, "2026-10")
+            .await
+            .iter()
+            .any(|(code, _)| code == "delivery_refused")
+    );
+}
+
+/// A second export of the same payer is refused by name and read once; when the first one makes room, it is loaded.
+#[tokio::test]
+async fn a_second_export_of_a_payer_waits_for_room() {
+    let (bucket, installation, export) = small("room").await;
+    bucket.put_export("cur/other", &export.folder, at("2026-11-03T05:00:00Z"));
+    installation.settings(&format!(
+        "{}{}",
+        bucket.settings("bills", "cur/small"),
+        bucket.settings("other", "cur/other")
+    ));
+    let run = installation.run(&LOAD).await;
+    assert!(
+        run.status.success() && stdout(&run).contains("refused"),
+        "{}",
+        stdout(&run)
+    );
+    bucket.take_requests();
+    assert!(installation.run(&LOAD).await.status.success());
+    let read = bucket.take_requests().into_iter().any(|r| r.ends_with(".parquet"));
+    assert!(!read, "a conflict is not read again");
+    installation.settings(&bucket.settings("other", "cur/other"));
+    assert!(
+        installation
+            .run(&["ingest", "forget", "bills", "--period", "2026-10"])
+            .await
+            .status
+            .success()
+    );
+    let run = installation.run(&LOAD).await;
+    assert!(stdout(&run).contains("loaded"), "{}", stdout(&run));
+    assert_eq!(bedrock_cost(&installation.database).await, Decimal::new(275, 3));
+}
+
+/// A refresh that is being written is waited for: no failure, no alarm, until it has lasted for hours.
+#[tokio::test]
+async fn a_refresh_under_way_is_waited_for_and_alarms_after_six_hours() {
+    let (bucket, installation, export) = small("awaited").await;
+    assert!(installation.run(&LOAD).await.status.success());
+    bucket.put_export("cur/small", &export.folder, at("2026-11-04T05:00:00Z"));
+    let key = "cur/small/data/BILLING_PERIOD=2026-10/small-00001.snappy.parquet";
+    bucket.put(
+        key,
+        std::fs::read(export.data_file()).unwrap(),
+        at("2026-11-04T13:00:00Z"),
+    );
+    for _ in 0..2 {
+        let run = installation.run(&LOAD).await;
+        assert!(
+            run.status.success() && stdout(&run).contains("under_way"),
+            "{}",
+            stderr(&run)
+        );
+    }
+    let awaited = |severity: &str| ("delivery_awaited".to_owned(), severity.to_owned());
+    assert!(findings(&installation, "2026-10").await.contains(&awaited("info")));
+    sqlx::query("update refusals set refused_at = refused_at - interval '7 hours'")
+        .execute(&installation.database.pool)
+        .await
+        .unwrap();
+    assert!(installation.run(&LOAD).await.status.success());
+    assert!(
+        findings(&installation, "2026-10").await.contains(&awaited("error")),
+        "the waiting keeps its beginning"
+    );
+    bucket.put_export("cur/small", &export.folder, at("2026-11-04T13:00:05Z"));
+    assert!(installation.run(&LOAD).await.status.success());
+    assert!(
+        !findings(&installation, "2026-10")
+            .await
+            .iter()
+            .any(|(code, _)| code.starts_with("delivery_"))
+    );
+}
+
+/// Whatever a store or a service answers, the run ends with a row.
+#[tokio::test]
+async fn hostile_answers_end_a_run_and_not_the_program() {
+    let (bucket, installation, _export) = small("hostile").await;
+    bucket.watch(|_, _, _, _| Some(Fault::Refuse(503, "SlowDown", &[("retry-after", "9000000000000")])));
+    let run = installation.run(&LOAD).await;
+    assert_eq!(run.status.code(), Some(1), "{}", stderr(&run));
+    let hours: f64 = sqlx::query_scalar(
+        "select extract(epoch from retry_at - finished_at)::float8 / 3600 from job_runs order by run_id desc limit 1",
+    )
+    .fetch_one(&installation.database.pool)
+    .await
+    .unwrap();
+    assert!((5.9..6.1).contains(&hours), "{hours}");
+    bucket.stop_watching();
+    bucket.answer_with_strangers();
+    let run = installation.run(&LOAD).await;
+    assert!(!stderr(&run).contains("panicked"), "{}", stderr(&run));
+    let unended: i64 = sqlx::query_scalar("select count(*) from job_runs where status = 'running'")
+        .fetch_one(&installation.database.pool)
+        .await
+        .unwrap();
+    assert_eq!(unended, 0);
+}
+
+/// A new export has nothing for a day; that is no failure.
+#[tokio::test]
+async fn an_export_without_a_delivery_is_waited_for() {
+    let bucket = crate::peers::bucket::Bucket::serve().await;
+    let installation = crate::peers::Installation::new("new-export").await;
+    installation.settings(&bucket.settings("bills", "cur/small"));
+    let run = installation.run(&LOAD).await;
+    assert!(
+        run.status.success() && stderr(&run).contains("within a day of making the export"),
+        "{}",
+        stderr(&run)
+    );
+    let doctor = installation.run(&["doctor"]).await;
+    assert!(stdout(&doctor).contains("no delivery is there"), "{}", stdout(&doctor));
+}

@@ -39,7 +39,8 @@ struct Inner {
     objects: BTreeMap<String, Object>,
     watcher: Option<Watcher>,
     requests: Vec<String>,
-    bytes_sent: u64,
+    /// Listings show keys that were not asked for.
+    strangers: bool,
 }
 
 /// A bucket called `bills` behind a server of its own.
@@ -87,6 +88,10 @@ impl Bucket {
         watcher: impl FnMut(&mut BTreeMap<String, Object>, &str, &str, usize) -> Option<Fault> + Send + 'static,
     ) {
         self.inner.lock().unwrap().watcher = Some(Box::new(watcher));
+    }
+
+    pub(crate) fn answer_with_strangers(&self) {
+        self.inner.lock().unwrap().strangers = true;
     }
 
     pub(crate) fn stop_watching(&self) {
@@ -149,13 +154,11 @@ async fn answer(State(bucket): State<Bucket>, request: Request) -> Response {
         }
         return response;
     }
-    let response = if key.is_empty() {
-        list(&inner.objects, &query)
+    if key.is_empty() {
+        list(&inner.objects, &query, inner.strangers)
     } else {
         get(&inner.objects, &key, request.method(), request.headers(), fault)
-    };
-    inner.bytes_sent += 1;
-    response
+    }
 }
 
 fn problem(status: StatusCode, code: &str, resource: &str) -> Response {
@@ -164,7 +167,7 @@ fn problem(status: StatusCode, code: &str, resource: &str) -> Response {
     (status, [("content-type", "application/xml")], body).into_response()
 }
 
-fn list(objects: &BTreeMap<String, Object>, query: &BTreeMap<String, String>) -> Response {
+fn list(objects: &BTreeMap<String, Object>, query: &BTreeMap<String, String>, strangers: bool) -> Response {
     let prefix = query.get("prefix").map_or("", String::as_str);
     let after = query.get("continuation-token").map_or("", String::as_str);
     let matching = objects
@@ -189,6 +192,9 @@ fn list(objects: &BTreeMap<String, Object>, query: &BTreeMap<String, String>) ->
             etag(&object.content).replace('"', "&quot;"),
             object.content.len()
         ));
+    }
+    if strangers {
+        xml.push_str("<Contents><Key>x</Key><Size>-1</Size></Contents><Contents><Key>cur</Key></Contents><Contents/>");
     }
     xml.push_str("</ListBucketResult>");
     ([("content-type", "application/xml")], xml).into_response()
