@@ -50,8 +50,10 @@ pub async fn period_findings(
     to: BillingPeriod,
     seen: &AsSeen,
 ) -> StoreResult<Vec<FindingView>> {
-    // What ails a job touches the months that its work still changes.
-    let is_open = to.previous().is_settling(seen.now.date_naive());
+    // What ails a job touches the months that its work still changes; where it keeps the next month from being there at all,
+    // the newest that is there must say so.
+    let newest = status::find_newest_period(connection).await?;
+    let is_open = to.previous().is_settling(seen.now.date_naive()) || newest.is_some_and(|newest| newest < to);
     let mut findings: Vec<FindingView> = status::list_findings(connection, from, to, is_open)
         .await?
         .into_iter()

@@ -127,6 +127,14 @@ pub async fn list_findings(
         .collect()
 }
 
+/// The newest month that is loaded.
+pub async fn find_newest_period(connection: &mut PgConnection) -> StoreResult<Option<BillingPeriod>> {
+    let newest = sqlx::query_file_scalar!("queries/status/find_newest_period.sql")
+        .fetch_one(connection)
+        .await?;
+    Ok(newest.map(BillingPeriod::of))
+}
+
 /// How far each loaded month of a range reaches.
 pub async fn list_latest(
     connection: &mut PgConnection,

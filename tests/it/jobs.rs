@@ -126,6 +126,17 @@ async fn a_failing_job_is_seen_everywhere_and_heals_without_a_hand() {
     );
 }
 
+/// Where the next month cannot come at all, the newest one that is there says so, however closed it is.
+#[tokio::test]
+async fn the_newest_month_says_that_nothing_newer_can_come() {
+    let (bucket, installation, _export) = small("nothing-newer").await;
+    assert!(installation.run(&LOAD).await.status.success());
+    bucket.watch(|_, _, _, _| Some(Fault::Refuse(403, "AccessDenied", &[])));
+    assert_eq!(installation.run(&LOAD).await.status.code(), Some(1));
+    let found = findings(&installation, "2026-10").await;
+    assert!(found.contains(&("export_unreadable".to_owned(), "error".to_owned())), "{found:?}");
+}
+
 /// What ails a job touches every figure that is still open: it stands on the page, in the answers and at the terminal.
 #[tokio::test]
 async fn an_unreadable_export_marks_the_figures_of_open_months() {
