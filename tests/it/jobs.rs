@@ -134,7 +134,10 @@ async fn the_newest_month_says_that_nothing_newer_can_come() {
     bucket.watch(|_, _, _, _| Some(Fault::Refuse(403, "AccessDenied", &[])));
     assert_eq!(installation.run(&LOAD).await.status.code(), Some(1));
     let found = findings(&installation, "2026-10").await;
-    assert!(found.contains(&("export_unreadable".to_owned(), "error".to_owned())), "{found:?}");
+    assert!(
+        found.contains(&("export_unreadable".to_owned(), "error".to_owned())),
+        "{found:?}"
+    );
 }
 
 /// What ails a job touches every figure that is still open: it stands on the page, in the answers and at the terminal.
