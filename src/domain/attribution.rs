@@ -23,6 +23,8 @@ pub enum Rule {
     RoleName,
     SessionName,
     Account,
+    /// A tag or a role name carries a department that has ended; the one that goes on for it has the charge.
+    Successor,
     /// A principal that no rule said anything about.
     None,
 }
@@ -43,6 +45,7 @@ impl Rule {
             Self::RoleName => "role_name",
             Self::SessionName => "session_name",
             Self::Account => "account",
+            Self::Successor => "successor",
             Self::None => "none",
         }
     }
@@ -173,6 +176,8 @@ pub struct Evidence {
     pub department: Option<String>,
     pub person: Option<String>,
     pub project: Option<String>,
+    /// The evidence carries a department that has ended: this is its successor.
+    pub is_successor: bool,
     /// Evidence that is there but cannot be resolved.
     pub problem: Option<Reason>,
     /// The directory calls the principal a gateway or shared, and names no department.
@@ -283,7 +288,7 @@ fn decide(tried: &[(Rule, Evidence)]) -> Attribution {
         department: deciding.department.clone(),
         person: with_person.and_then(|(_, evidence)| evidence.person.clone()),
         project: tried.iter().find_map(|(_, evidence)| evidence.project.clone()),
-        rule: Some(*rule),
+        rule: Some(if deciding.is_successor { Rule::Successor } else { *rule }),
         person_rule: with_person.map(|(rule, _)| *rule),
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use hashbrown::HashMap;
 
-use super::attribution::{Attribution, AttributionSettings, Reason, State, attribute};
+use super::attribution::{Attribution, AttributionSettings, Reason, Rule, State, attribute};
 use super::charge::ChargeClass;
 use super::delivery::{ChargeKey, Delivery, Index, Measures, TextId};
 use super::directory::{Directory, DirectoryDay};
@@ -69,14 +69,19 @@ pub fn book(delivery: Delivery, directory: &Directory, settings: &AttributionSet
             let class = ChargeClass::of(delivery.texts.or_empty(key.charge_type));
             let meter = meters.index_of(&delivery, key, class == ChargeClass::Usage);
             let tokens = tokens_of(&meters.values[meter as usize], measures.quantity);
+            let attribution = attributions.index_of(key, class);
+            if class == ChargeClass::Usage {
+                attributions.note_disagreement(key, measures);
+            }
             Booking {
                 meter,
-                attribution: attributions.index_of(key, class),
+                attribution,
                 class,
                 tokens,
             }
         })
         .collect();
+    let disagreements = attributions.disagreements();
     let attributions = attributions.values;
     let mut booked = Booked {
         delivery,
@@ -86,6 +91,7 @@ pub fn book(delivery: Delivery, directory: &Directory, settings: &AttributionSet
         findings: Vec::new(),
     };
     booked.findings = findings(&booked);
+    booked.findings.extend(disagreements);
     booked
 }
 
@@ -143,6 +149,20 @@ impl Meters {
     }
 }
 
+/// A decision that was made before.
+struct Decided {
+    index: Index,
+    /// The person's own department, where a tag or role name names another one.
+    home: Option<String>,
+}
+
+/// The department that the person of a decision is in on the day, if a tag or role name gave the charge to another.
+fn home_elsewhere(attribution: &Attribution, day: &DirectoryDay<'_>) -> Option<String> {
+    let names_department = matches!(attribution.rule, Some(Rule::Tag | Rule::RoleName | Rule::Successor));
+    let home = day.home(attribution.person.as_deref()?)?;
+    (names_department && attribution.department.as_deref() != Some(home)).then(|| home.to_owned())
+}
+
 /// Decisions, each made once for a principal with its tags and a stretch of days in which the directory stands still.
 struct Attributions<'a> {
     delivery: &'a Delivery,
@@ -151,7 +171,9 @@ struct Attributions<'a> {
     spans: Vec<DayRange>,
     /// The directory in each span, made when it is first asked.
     days: Vec<OnceCell<DirectoryDay<'a>>>,
-    known: HashMap<(usize, TextId, Index), Index>,
+    known: HashMap<(usize, TextId, Index), Decided>,
+    /// Usage whose tag or role name names another department than its person's own, by both and currency.
+    disagreeing: BTreeMap<(String, String, TextId), (Amount, i64)>,
     positions: HashMap<Attribution, Index>,
     values: Vec<Attribution>,
 }
@@ -167,7 +189,9 @@ impl<'a> Attributions<'a> {
         });
         let days = spans.iter().map(|_| OnceCell::new()).collect();
         let (known, positions) = (HashMap::new(), HashMap::new());
+        let disagreeing = BTreeMap::new();
         Self {
+            disagreeing,
             delivery,
             settings,
             directory,
@@ -183,20 +207,51 @@ impl<'a> Attributions<'a> {
         if class != ChargeClass::Usage {
             return self.position(Attribution::unattributed(Reason::NotUsage));
         }
-        let span = self
-            .spans
-            .partition_point(|span| span.from <= key.usage_date)
-            .saturating_sub(1);
-        let memo = (span, key.principal, key.tag_set);
-        if let Some(index) = self.known.get(&memo) {
-            return *index;
+        let memo = self.memo(key);
+        if let Some(decided) = self.known.get(&memo) {
+            return decided.index;
         }
+        let span = memo.0;
         let tags = &self.delivery.tag_sets[key.tag_set as usize];
         let day = self.days[span].get_or_init(|| self.directory.on(self.spans[span].from));
         let attribution = attribute(self.delivery.texts.get(key.principal), tags, day, self.settings);
+        let home = home_elsewhere(&attribution, day);
         let index = self.position(attribution);
-        self.known.insert(memo, index);
+        self.known.insert(memo, Decided { index, home });
         index
+    }
+
+    fn memo(&self, key: &ChargeKey) -> (usize, TextId, Index) {
+        let span = self.spans.partition_point(|span| span.from <= key.usage_date);
+        (span.saturating_sub(1), key.principal, key.tag_set)
+    }
+
+    fn note_disagreement(&mut self, key: &ChargeKey, measures: &Measures) {
+        let decided = self.known.get(&self.memo(key));
+        let Some((decided, home)) = decided.and_then(|decided| Some((decided, decided.home.clone()?))) else {
+            return;
+        };
+        let department = self.values[decided.index as usize]
+            .department
+            .clone()
+            .unwrap_or_default();
+        let sums = self.disagreeing.entry((department, home, key.currency)).or_default();
+        *sums = (sums.0 + measures.cost, sums.1 + measures.lines);
+    }
+
+    /// One finding for two departments and a currency; people are not named.
+    fn disagreements(&self) -> Vec<Finding> {
+        let found = self.disagreeing.iter().map(|((department, home, currency), (cost, lines))| {
+            let finding = Finding::new(
+                "department_disagrees",
+                Severity::Warning,
+                format!("{department}, people of {home}"),
+                format!("a tag or role name gives this usage to {department}, while its people are in {home} on these days; the evidence order decided"),
+                "correct the tag, role name or directory where the people have moved; see 'anbun explain principal'",
+            );
+            finding.with_cost(*cost, self.delivery.texts.or_empty(*currency), *lines)
+        });
+        found.collect()
     }
 
     fn position(&mut self, attribution: Attribution) -> Index {

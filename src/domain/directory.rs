@@ -198,6 +198,8 @@ impl Directory {
 pub struct DirectoryDay<'a> {
     pub day: NaiveDate,
     departments: HashMap<String, &'a Department>,
+    /// Departments that have ended by the day and name one that goes on for them.
+    abolished: HashMap<String, &'a Department>,
     projects: HashMap<String, &'a Project>,
     people: HashMap<&'a str, &'a Person>,
     cost_centers: HashMap<&'a str, HashSet<&'a str>>,
@@ -219,6 +221,7 @@ impl<'a> DirectoryDay<'a> {
         let mut this = Self {
             day,
             departments: HashMap::new(),
+            abolished: HashMap::new(),
             projects: HashMap::new(),
             people: HashMap::new(),
             cost_centers: HashMap::new(),
@@ -234,6 +237,16 @@ impl<'a> DirectoryDay<'a> {
                 .entry(&department.cost_center)
                 .or_default()
                 .insert(&department.code);
+        }
+        let has_ended = |d: &&Department| !d.successor_code.is_empty() && d.valid.to.is_some_and(|to| to <= day);
+        for department in directory.departments.iter().filter(has_ended) {
+            let latest = this
+                .abolished
+                .entry(comparable_name(&department.code))
+                .or_insert(department);
+            if latest.valid.to < department.valid.to {
+                *latest = department;
+            }
         }
         for project in directory.projects.iter().filter(|p| p.valid.contains(day)) {
             this.projects.insert(comparable_name(&project.code), project);
@@ -285,6 +298,20 @@ impl<'a> DirectoryDay<'a> {
 
     pub fn department(&self, code: &str) -> Option<&'a Department> {
         self.departments.get(&comparable_name(code)).copied()
+    }
+
+    /// The department that goes on for one that has ended, and the one that has.  Successors can have ended too.
+    pub fn successor(&self, code: &str) -> Option<(&'a Department, &'a Department)> {
+        let abolished = self.abolished.get(&comparable_name(code)).copied()?;
+        let mut ended = abolished;
+        // A ring of successors ends nowhere.
+        for _ in 0..self.abolished.len() {
+            if let Some(department) = self.department(&ended.successor_code) {
+                return Some((department, abolished));
+            }
+            ended = self.abolished.get(&comparable_name(&ended.successor_code)).copied()?;
+        }
+        None
     }
 
     pub fn project(&self, code: &str) -> Option<&'a Project> {

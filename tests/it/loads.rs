@@ -397,3 +397,63 @@ async fn a_late_line_counts_in_the_month_that_bills_it() {
     .unwrap();
     assert_eq!(month.unwrap().total.amount, "2.275");
 }
+
+/// A role that names another department than its person's own: the order of evidence decides, and the amount is told.
+#[tokio::test]
+async fn a_role_that_disagrees_with_its_persons_department_is_a_finding_with_its_amount() {
+    let database = database().await;
+    let folder = scratch("disagrees");
+    for (name, text) in [
+        (
+            "departments",
+            "code,name,name_ja,parent_code,cost_center,legal_entity,valid_from,valid_to,successor_code\n\
+             sales,Sales,,,1,,2020-01-01,,\ndata,Data,,,2,,2020-01-01,,\nold,Old,,,3,,2020-01-01,2026-10-04,data\n",
+        ),
+        (
+            "people",
+            "person_id,name,email,department_code,manager_person_id,valid_from,valid_to\n\
+             E1,X,x@example.com,data,,2020-01-01,\n",
+        ),
+        (
+            "principals",
+            "account_id,role_name,session_name,user_name,person_id,department_code,project_code,kind,valid_from,valid_to\n",
+        ),
+        (
+            "projects",
+            "code,name,owner_person_id,department_code,valid_from,valid_to\n",
+        ),
+    ] {
+        std::fs::write(folder.join(format!("{name}.csv")), text).unwrap();
+    }
+    import_directory(&database, &folder).await;
+    let export = SmallExport::new("disagrees-export");
+    load(&database, export.write()).await;
+    let found: Vec<(String, Decimal, i64)> =
+        sqlx::query_as("select subject, amount, lines from findings where code = 'department_disagrees'")
+            .fetch_all(&database.pool)
+            .await
+            .unwrap();
+    assert_eq!(found, [("sales, people of data".to_owned(), Decimal::new(25, 2), 1)]);
+    // A role of an abolished department is its successor's from the day on which it ended; there the person is at home.
+    let mut later = SmallExport {
+        principal: Some("arn:aws:sts::111122223333:assumed-role/cowork-old-x/s"),
+        payer: "999900002222",
+        ..SmallExport::new("abolished")
+    };
+    later.lines.push((9, "Usage", "AmazonBedrock", "USD", 1.0));
+    load(&database, later.write()).await;
+    let rules: Vec<(Option<String>, Option<String>, Decimal)> = sqlx::query_as(
+        "select a.department, a.rule, sum(c.cost) from charges c join attributions a using (attribution_key)
+        join accounts p on p.account_key = c.payer_key join bill_sections b using (section_key)
+        where p.account = '999900002222' and b.charge_type = 'Usage' group by 1, 2 order by 2",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap();
+    let some = |text: &str| Some(text.to_owned());
+    let expected = [
+        (some("old"), some("role_name"), Decimal::new(25, 2)),
+        (some("data"), some("successor"), Decimal::ONE),
+    ];
+    assert_eq!(rules, expected);
+}

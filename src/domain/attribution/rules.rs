@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::str::FromStr;
 
 use super::{AttributionSettings, Evidence, EvidenceTags, PRINCIPAL_TAG_PREFIX, Reason, Rule};
-use crate::domain::directory::DirectoryDay;
+use crate::domain::directory::{Department, DirectoryDay};
 use crate::domain::principal::Principal;
 use crate::domain::text::comparable_name;
 
@@ -17,7 +17,7 @@ pub(super) fn ask(
 ) -> Evidence {
     match (rule, principal) {
         (Rule::Tag, _) => by_tag(tags, directory),
-        (_, None) | (Rule::None, _) => Evidence::default(),
+        (_, None) | (Rule::None | Rule::Successor, _) => Evidence::default(),
         (Rule::Directory, Some(principal)) => by_directory(principal, directory),
         (Rule::RoleName, Some(principal)) => by_role_name(principal, directory, settings),
         (Rule::SessionName, Some(principal)) => by_session_name(principal, directory),
@@ -90,14 +90,20 @@ fn by_tag(tags: &EvidenceTags, directory: &DirectoryDay<'_>) -> Evidence {
         let known_project = project.and_then(|code| directory.project(code));
         let project_code = known_project.map(|p| p.code.clone());
         if let Some(code) = department {
-            let department = directory.department(code).ok_or(Reason::UnknownDepartment)?;
-            let code = department.code.as_str();
-            let belongs = |centre: &str| directory.cost_center(centre).is_some_and(|codes| codes.contains(code));
+            let named = Named::find(code, directory).ok_or(Reason::UnknownDepartment)?;
+            let code = named.department.code.as_str();
+            let belongs = |centre: &str| {
+                let codes = directory.cost_center(centre);
+                // An ended department's tags carry its own cost centre with it.
+                codes.is_some_and(|codes| codes.contains(code))
+                    || named.abolished.is_some_and(|d| d.cost_center == centre)
+            };
             if cost_center.is_some_and(|centre| !belongs(centre)) {
                 return Err(Reason::Ambiguous);
             }
             return Ok(Evidence {
                 department: Some(code.to_owned()),
+                is_successor: named.abolished.is_some(),
                 person,
                 project: project_code,
                 ..Evidence::default()
@@ -143,6 +149,28 @@ fn by_tag(tags: &EvidenceTags, directory: &DirectoryDay<'_>) -> Evidence {
         }
     };
     read().unwrap_or_else(Evidence::problem)
+}
+
+/// A department by the code that a tag or role name carries: itself, or the successor of one that has ended.
+struct Named<'d> {
+    department: &'d Department,
+    abolished: Option<&'d Department>,
+}
+
+impl<'d> Named<'d> {
+    fn find(code: &str, directory: &DirectoryDay<'d>) -> Option<Self> {
+        if let Some(department) = directory.department(code) {
+            return Some(Self {
+                department,
+                abolished: None,
+            });
+        }
+        let (department, abolished) = directory.successor(code)?;
+        Some(Self {
+            department,
+            abolished: Some(abolished),
+        })
+    }
 }
 
 /// A pattern of role names with one `{department}` and one `{user}`, such as `cowork-{department}-{user}`.
@@ -221,22 +249,16 @@ fn by_role_name(principal: &Principal<'_>, directory: &DirectoryDay<'_>, setting
     else {
         return Evidence::default();
     };
-    let mut fits: Vec<(&str, &str, Vec<&str>)> = readings
+    let mut fits: Vec<(&str, Named<'_>, Vec<&str>)> = readings
         .into_iter()
         .filter(|(_, user)| !user.is_empty())
-        .filter_map(|(code, user)| {
-            Some((
-                code,
-                directory.department(code)?.code.as_str(),
-                directory.people_named(user),
-            ))
-        })
+        .filter_map(|(code, user)| Some((code, Named::find(code, directory)?, directory.people_named(user))))
         .collect();
     fits.sort_by_key(|(text, ..)| text.len());
     let Some((longest, shorter)) = fits.split_last() else {
         return Evidence::problem(Reason::UnknownDepartment);
     };
-    let (_, department, people) = longest;
+    let (_, named, people) = longest;
     // Of several departments the longest counts only if its rest, and no other, is a known person.
     if !shorter.is_empty() && (people.is_empty() || shorter.iter().any(|(.., people)| !people.is_empty())) {
         return Evidence::problem(Reason::Ambiguous);
@@ -246,7 +268,8 @@ fn by_role_name(principal: &Principal<'_>, directory: &DirectoryDay<'_>, setting
         _ => None,
     };
     Evidence {
-        department: Some((*department).to_owned()),
+        department: Some(named.department.code.clone()),
+        is_successor: named.abolished.is_some(),
         person,
         ..Evidence::default()
     }

@@ -68,6 +68,22 @@ fn directory() -> Directory {
             department("data-platform", "0001210", ""),
             department("research", "0001230", ""),
             department("legacy", "42", "2026-10-14"),
+            Department {
+                successor_code: "bridge".to_owned(),
+                ..department("abolished", "0001299", "2026-10-01")
+            },
+            Department {
+                successor_code: "research".to_owned(),
+                ..department("bridge", "0001298", "2026-10-05")
+            },
+            Department {
+                successor_code: "ring-b".to_owned(),
+                ..department("ring-a", "1", "2026-10-01")
+            },
+            Department {
+                successor_code: "ring-a".to_owned(),
+                ..department("ring-b", "1", "2026-10-01")
+            },
         ],
         people: vec![
             person("E1", "alice.kuroda@example.co.jp", "sales", "2020-04-01", ""),
@@ -383,4 +399,46 @@ proptest::proptest! {
         proptest::prop_assert_eq!(found.state == State::Attributed, found.reason.is_none());
         proptest::prop_assert_eq!(found.state == State::Attributed, found.department.is_some());
     }
+}
+
+/// A role or tag that still carries an abolished department is its successor's, by a rule of its own.
+#[test]
+fn an_abolished_departments_successor_has_its_charges() {
+    let directory = directory();
+    let decide = |role: &str, tags: &[(&str, &str)], on: &str| {
+        let arn = format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/s");
+        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let found = attribute(Some(&arn), &tags, &directory.on(day(on)), &settings());
+        (found.department, found.rule, found.reason)
+    };
+    let given_to = |code: &str, rule| (Some(code.to_owned()), Some(rule), None);
+    let unknown = |rule| (None, Some(rule), Some(Reason::UnknownDepartment));
+    assert_eq!(
+        decide("cowork-abolished-x", &[], "2026-09-30"),
+        given_to("abolished", Rule::RoleName)
+    );
+    assert_eq!(
+        decide("cowork-abolished-x", &[], "2026-10-02"),
+        given_to("bridge", Rule::Successor)
+    );
+    assert_eq!(
+        decide("cowork-abolished-x", &[], "2026-10-20"),
+        given_to("research", Rule::Successor)
+    );
+    let tag = [
+        ("iamPrincipal/department", "Abolished"),
+        ("iamPrincipal/cost-center", "0001299"),
+    ];
+    assert_eq!(
+        decide("plain", &tag, "2026-10-20"),
+        given_to("research", Rule::Successor)
+    );
+    let other_centre = [("department", "abolished"), ("cost-center", "0001300")];
+    assert_eq!(
+        decide("plain", &other_centre, "2026-10-20"),
+        (None, Some(Rule::Tag), Some(Reason::Ambiguous))
+    );
+    // Without a successor, before it began, or in a ring, nobody goes on.
+    assert_eq!(decide("cowork-legacy-x", &[], "2026-10-20"), unknown(Rule::RoleName));
+    assert_eq!(decide("cowork-ring-a-x", &[], "2026-10-20"), unknown(Rule::RoleName));
 }
