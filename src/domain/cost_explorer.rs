@@ -7,7 +7,7 @@ mod compare;
 mod plan;
 
 pub use compare::{Ages, BilledDay, ExplorerDay, compare_records, compare_tag, compare_usage, service_of};
-pub use plan::{AskedDay, MAX_WINDOW_DAYS, Window, plan};
+pub use plan::{AskedDay, MAX_WINDOW_DAYS, Window, history_from, plan};
 
 use std::fmt;
 

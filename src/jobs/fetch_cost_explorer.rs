@@ -11,7 +11,8 @@ use sqlx::PgConnection;
 
 use super::{CostExplorerSettings, JobContext, RunReport};
 use crate::domain::cost_explorer::{
-    Ages, MAX_WINDOW_DAYS, PRINCIPAL_TAG_PREFIX, TotalsKind, Window, compare_records, compare_tag, compare_usage, plan,
+    Ages, MAX_WINDOW_DAYS, PRINCIPAL_TAG_PREFIX, TotalsKind, Window, compare_records, compare_tag, compare_usage,
+    history_from, plan,
 };
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::period::{BillingPeriod, DayRange};
@@ -27,10 +28,6 @@ const REQUESTS_FOR_A_QUARTER: i64 = 20;
 const MONTH_DAYS: u64 = 31;
 /// After a page token has run out, questions are kept to a week.
 const WEEK_DAYS: u64 = 7;
-/// A comparison goes as far back as a first run asks.
-const COMPARED_DAYS: u64 = 366;
-/// Bedrock's services are looked for as far back as totals are asked.
-const SERVICES_SINCE_DAYS: u64 = 395;
 
 /// Why the asking ended.
 #[derive(Debug, thiserror::Error)]
@@ -171,7 +168,7 @@ impl Asking<'_> {
         }
         let today = self.with.clock.now().date_naive();
         let days = DayRange {
-            from: today - chrono::Days::new(SERVICES_SINCE_DAYS),
+            from: history_from(today),
             to: today + chrono::Days::new(1),
         };
         let mut found: BTreeSet<String> = BTreeSet::new();
@@ -255,7 +252,7 @@ impl Asking<'_> {
         for kind in kinds.keys() {
             for unfinished in store::list_unfinished(self.connection, self.payer, kind).await? {
                 let days = unfinished.answer.days;
-                if !resume_first(&mut windows, unfinished.answer) {
+                if !resume_first(&mut windows, unfinished.answer, now.date_naive()) {
                     store::forget_unfinished(self.connection, self.payer, kind, days).await?;
                 }
             }
@@ -332,10 +329,9 @@ impl Asking<'_> {
 
 /// Pages that were paid for come before other old days; what they overlap with is planned anew by the next run.  False where
 /// the newest days have overtaken them.
-fn resume_first(windows: &mut Vec<Window>, unfinished: Answer) -> bool {
+fn resume_first(windows: &mut Vec<Window>, unfinished: Answer, today: chrono::NaiveDate) -> bool {
     let days = unfinished.days;
-    let newest = windows.iter().map(|window| window.days.to).max().unwrap_or(days.to);
-    let is_fresh = |window: &Window| window.days.to == newest;
+    let is_fresh = |window: &Window| window.days.to > today;
     let overlaps =
         |window: &Window| window.kind == unfinished.kind && window.days.from < days.to && days.from < window.days.to;
     if windows.iter().any(|window| is_fresh(window) && overlaps(window)) {
@@ -391,7 +387,7 @@ async fn compare(
     report: &mut RunReport,
 ) -> anyhow::Result<()> {
     // Older months were compared when Cost Explorer could still be asked for them.
-    let oldest = BillingPeriod::of(with.clock.now().date_naive() - chrono::Days::new(COMPARED_DAYS));
+    let oldest = BillingPeriod::of(history_from(with.clock.now().date_naive()));
     let delivered_at: BTreeMap<_, _> = months
         .get(payer)
         .into_iter()

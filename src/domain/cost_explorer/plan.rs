@@ -79,9 +79,14 @@ pub fn plan(
     fresh.chain(older).collect()
 }
 
-fn first_day_of(kind: &TotalsKind, today: NaiveDate) -> NaiveDate {
+/// The first day that is asked for at all: Cost Explorer keeps about a month more.
+pub fn history_from(today: NaiveDate) -> NaiveDate {
     let first = BillingPeriod::of(today).first_day();
-    let first = first.checked_sub_months(Months::new(HISTORY_MONTHS)).unwrap_or(first);
+    first.checked_sub_months(Months::new(HISTORY_MONTHS)).unwrap_or(first)
+}
+
+fn first_day_of(kind: &TotalsKind, today: NaiveDate) -> NaiveDate {
+    let first = history_from(today);
     match kind {
         TotalsKind::Tag(_) => first.max(CALLER_IDENTITY_SINCE),
         TotalsKind::UsageType | TotalsKind::RecordType => first,
