@@ -73,7 +73,7 @@ pub async fn check_exposure(state: &AppState, address: SocketAddr) -> anyhow::Re
 }
 
 /// Connections that are still open so long after a stop was asked for are cut.
-const STOP_WITHIN: Duration = Duration::from_secs(8);
+const STOP_WITHIN: Duration = Duration::from_secs(7);
 
 /// Serves until the process is asked to stop; `stopping` is called as soon as it is.
 pub async fn serve(router: Router, address: SocketAddr, stopping: impl Fn() + Send + 'static) -> anyhow::Result<()> {

@@ -22,7 +22,7 @@ use crate::store::jobs::{self, Trigger};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Time for running jobs to end by themselves after a stop was asked for; what they have not committed is as if it had
 /// never begun.
-const STOP_WITHIN: Duration = Duration::from_secs(7);
+const STOP_WITHIN: Duration = Duration::from_secs(6);
 
 /// Runs until `stop` says true.
 pub async fn run_schedule(with: Arc<JobContext>, mut stop: watch::Receiver<bool>) {
