@@ -18,6 +18,8 @@ use crate::sources::cur::columnar::FileContent;
 
 /// The SDK repeats requests; a body that breaks off is repeated here.
 const BODIES_MAX: u32 = 4;
+/// Larger ranges grow with what really arrives.
+const BUFFER_BYTES_MAX: usize = 64 * 1024 * 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// An object at the version that was listed: every range of it comes with that ETag or not at all.
@@ -107,8 +109,8 @@ impl RemoteObject {
         let mut body = answer.body;
         let expected = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let cut_off = |what: String| Attempt::Again(call.cut_off(what));
-        // One buffer of the right size, filled as the body arrives.
-        let mut bytes = BytesMut::with_capacity(expected);
+        // One buffer of the right size, filled as the body arrives; a store that claims a giant object gets no giant buffer.
+        let mut bytes = BytesMut::with_capacity(expected.min(BUFFER_BYTES_MAX));
         loop {
             match body.next().await {
                 None => break,
