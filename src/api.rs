@@ -6,8 +6,11 @@ pub mod deliveries;
 pub mod explain;
 pub mod findings;
 pub mod jobs;
+pub mod month;
 pub mod people;
 pub mod principals;
+pub mod registers;
+mod sealed;
 pub mod view;
 
 use axum::Router;
@@ -32,6 +35,7 @@ use crate::http::AppState;
         (name = "chargeback", description = "A month per department, person or project"),
         (name = "costs", description = "Any slice of the charges"),
         (name = "principals", description = "Who called, and whose that is"),
+        (name = "registers", description = "Rates, invoices, rules for shared cost"),
         (name = "operations", description = "What is loaded")
     )
 )]
@@ -49,6 +53,9 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::request_run))
+        .routes(routes!(registers::list_rates))
+        .routes(routes!(registers::list_invoices))
+        .routes(routes!(registers::list_rules))
         .split_for_parts()
 }
 

@@ -1,5 +1,6 @@
 //! Commands, one file each; they do the wiring.  Data on stdout, progress and errors on stderr.
 
+mod allocation;
 mod chargeback;
 mod config;
 mod costs;
@@ -8,9 +9,13 @@ mod directory;
 mod doctor;
 mod explain;
 mod ingest;
+mod invoices;
 mod job;
 mod locations;
+mod month;
 mod output;
+mod rates;
+mod reconcile;
 mod serve;
 mod setup;
 mod token;
@@ -24,10 +29,12 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::api::findings::AsSeen;
 use crate::clock::Clock;
-use crate::config::{Config, default_data_folder};
+use crate::config::{Config, default_data_folder, user_name};
 use crate::domain::actor::{Actor, NotAllowed};
 use crate::domain::attribution::AttributionSettings;
+use crate::domain::money::Amount;
 use crate::http::error::ApiError;
+use crate::jobs::close_month::CloseSettings;
 use crate::jobs::load_export::Loading;
 use crate::store::database::Database;
 use crate::store::private_server::{self, Durability, GUARD_COMMAND};
@@ -82,6 +89,19 @@ enum Command {
     /// A month per department, person or project
     #[command(subcommand)]
     Chargeback(chargeback::ChargebackCommand),
+    /// What is left to do until a month is closed
+    Month(month::MonthArguments),
+    /// From invoice to chargeback, step by step
+    Reconcile(reconcile::ReconcileArguments),
+    /// Exchange rates, and which of them months use
+    #[command(subcommand)]
+    Rates(rates::RatesCommand),
+    /// The register of invoices
+    #[command(subcommand)]
+    Invoices(invoices::InvoicesCommand),
+    /// Rules for shared cost
+    #[command(subcommand)]
+    Allocation(allocation::AllocationCommand),
     /// Tokens that open the server
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -151,6 +171,14 @@ impl CommandContext {
             clock: self.clock,
             actor: &self.actor,
             progress: &|line| eprintln!("{line}"),
+        }
+    }
+
+    fn closing(&self) -> CloseSettings {
+        CloseSettings {
+            two_person: self.config.close.two_person,
+            quarantine_max: Amount::from_whole(self.config.close.quarantine_max.into()),
+            planning_rate: self.config.currency.planning_rate,
         }
     }
 
@@ -228,7 +256,10 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         global: arguments.global,
         config,
         clock: Clock::System,
-        actor: Actor::local(),
+        actor: Actor {
+            name: user_name(),
+            ..Actor::local()
+        },
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(async {
@@ -241,6 +272,11 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             Command::Explain(command) => explain::run(&context, command).await,
             Command::Costs(arguments) => costs::run(&context, arguments).await,
             Command::Chargeback(command) => chargeback::run(&context, command).await,
+            Command::Month(arguments) => month::run(&context, arguments).await,
+            Command::Reconcile(arguments) => reconcile::run(&context, arguments).await,
+            Command::Rates(command) => rates::run(&context, command).await,
+            Command::Invoices(command) => invoices::run(&context, command).await,
+            Command::Allocation(command) => allocation::run(&context, command).await,
             Command::Token(command) => token::run(&context, command).await,
             Command::Job(command) => job::run(&context, command).await,
             Command::Setup(command) => setup::run(&context, command).await,

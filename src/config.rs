@@ -39,6 +39,7 @@ pub struct Config {
     pub server: ServerConfig,
     pub calendar: CalendarConfig,
     pub currency: CurrencyConfig,
+    pub close: CloseConfig,
     pub exports: Vec<ExportConfig>,
     pub aws: AwsConfig,
     pub cost_explorer: CostExplorerConfig,
@@ -110,6 +111,23 @@ impl Default for CurrencyConfig {
             reporting: ReportingCurrency::Jpy,
             planning_rate: Decimal::new(15_000, 2),
             rounding: Rounding::LargestRemainder,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CloseConfig {
+    pub two_person: bool,
+    /// In yen.
+    pub quarantine_max: u64,
+}
+
+impl Default for CloseConfig {
+    fn default() -> Self {
+        Self {
+            two_person: true,
+            quarantine_max: 0,
         }
     }
 }
@@ -267,6 +285,16 @@ fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
         .filter(|value| !value.is_empty())
         .map(PathBuf::from)
         .or_else(home)
+}
+
+/// Who sits at the terminal, by the operating system's name for them.
+pub fn user_name() -> String {
+    let named = ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|variable| std::env::var(variable).ok());
+    named
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "local".to_owned())
 }
 
 /// Where the private database lies unless `--data-dir` says otherwise.  A server never runs as root and cannot pass

@@ -2,11 +2,14 @@
 //! Imports nothing of ours; no async, no I/O, no clock.
 
 pub mod actor;
+pub mod allocation;
 pub mod attribution;
 pub mod booked;
+pub mod books;
 pub mod charge;
 pub mod chargeback;
 pub mod check;
+pub mod close;
 pub mod cost_explorer;
 pub mod coverage;
 pub mod delivery;
@@ -14,10 +17,14 @@ pub mod dimension;
 pub mod directory;
 pub mod finding;
 pub mod freshness;
+pub mod invoice;
 pub mod job;
 pub mod money;
+mod named;
 pub mod period;
 pub mod principal;
+pub mod rate;
+pub mod reconciliation;
 pub mod recount;
 pub mod schedule;
 pub mod text;

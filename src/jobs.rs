@@ -3,7 +3,9 @@
 //! The scheduled jobs are one file each; `runner` keeps one run of a job at a time and writes down how it went,
 //! `scheduler` decides when.
 
+pub mod allocate;
 pub mod check_aws_setup;
+pub mod close_month;
 mod fetch_cost_explorer;
 pub mod import_directory;
 pub mod load_export;

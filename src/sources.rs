@@ -1,8 +1,10 @@
-//! Reading from outside: exports of the bill, AWS's own services, directory files.  Imports domain only.
+//! Reading from outside: exports of the bill, AWS's own services, files of the directory and of finance.  Imports domain only.
 
 pub mod aws;
 pub mod cost_explorer;
+pub mod csv_table;
 pub mod cur;
 pub mod data_exports;
 pub mod directory_csv;
+pub mod finance_csv;
 pub mod identity;

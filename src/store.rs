@@ -1,6 +1,8 @@
 //! PostgreSQL: the only module that names sqlx.  Functions take a connection, so the caller owns the transaction.
 //! Imports domain only.
 
+pub mod allocation;
+pub mod books;
 pub mod changes;
 pub mod chargeback;
 mod copy;
@@ -9,15 +11,21 @@ pub mod costs;
 pub mod database;
 mod dimensions;
 pub mod directory;
+pub mod invoices;
 pub mod jobs;
 pub mod load;
+pub mod month;
 pub mod principals;
 pub mod private_server;
+pub mod rates;
 pub mod recounts;
 pub mod serve_lock;
+pub mod statements;
 pub mod status;
 pub mod tokens;
 
+use crate::domain::close::MonthState;
+use crate::domain::period::BillingPeriod;
 use private_server::PrivateServerError;
 
 /// Why the database did not do what was asked.
@@ -51,6 +59,8 @@ pub enum StoreError {
         written: String,
         read: String,
     },
+    #[error("{period} is {state}: what it rests on cannot be changed any more; reopen it where it is final")]
+    MonthIsClosed { period: BillingPeriod, state: MonthState },
     #[error("the disk of the database is full; nothing was changed. Free some space and run the command again")]
     DiskFull,
     #[error("an amount is too large to be stored exactly")]

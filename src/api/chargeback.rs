@@ -7,9 +7,11 @@ use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
 use super::findings::{AsSeen, period_findings};
+use super::sealed::SealedMonth;
 use super::view::{FindingView, Footing, MoneyView, rates, share};
 use crate::config::{Config, ReportingCurrency};
 use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::books::Column;
 use crate::domain::charge::ChargeClass;
 use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
 use crate::domain::money::Amount;
@@ -17,6 +19,9 @@ use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
+use crate::store::books::{Leaves, assemble};
+use crate::store::directory::list_departments;
+use crate::store::month::find_state;
 use crate::store::{StoreError, StoreResult, chargeback};
 
 /// A month per department, person or project.  `total` is the sum of all rows, `unattributed` and `kept_visible`.
@@ -95,7 +100,9 @@ impl ChargebackQuery {
     }
 
     pub fn reporting(&self, config: &Config) -> Result<Reporting, ApiError> {
-        let yen = Reporting::YenAtPlanningRate(config.currency.planning_rate);
+        let yen = Reporting::Yen {
+            planning_rate: config.currency.planning_rate,
+        };
         match (self.currency.as_deref(), config.currency.reporting) {
             (Some("JPY"), _) | (None, ReportingCurrency::Jpy) => Ok(yen),
             (Some("USD"), _) | (None, ReportingCurrency::Usd) => Ok(Reporting::Usd),
@@ -211,41 +218,74 @@ pub async fn read_at(
     let Some(data_as_of) = chargeback::find_data_as_of(moment, period).await? else {
         return Ok(None);
     };
-    let sums = chargeback::sum_departments(moment, period).await?;
-    let leaves = if by == GroupBy::Department {
-        Vec::new()
-    } else {
-        chargeback::sum_leaves(moment, period).await?
+    let names = names_of(moment, period, by).await?;
+    let findings = period_findings(moment, period, period.next(), seen).await?;
+    if let Some(statement_id) = find_state(moment, period).await?.statement_id {
+        let sealed = SealedMonth::read(moment, statement_id, by, reporting).await?;
+        return Ok(Some(sealed.view(reporting, &names, findings)));
+    }
+    let departments = list_departments(moment).await?;
+    let leaves = match by {
+        GroupBy::Department => Leaves::None,
+        GroupBy::Person => Leaves::People,
+        GroupBy::Project => Leaves::Whole,
     };
+    let books = assemble(moment, period, &departments, reporting, leaves).await?;
     let names = names_of(moment, period, by).await?;
     let mut findings = period_findings(moment, period, period.next(), seen).await?;
-    let month = Chargeback::build(period, &sums, &leaves, by, reporting).map_err(|_| StoreError::TooLarge)?;
     findings.extend(
-        month
-            .unconverted
+        books
+            .findings
+            .iter()
+            .map(|finding| FindingView::new(Some(period), finding.clone())),
+    );
+    let unconverted = &books.converted.unconverted;
+    findings.extend(
+        unconverted
             .iter()
             .map(|(currency, amount)| no_rate(period, currency, *amount)),
     );
-    let money = |amount| MoneyView::new(amount, month.currency);
+    let month =
+        Chargeback::build(by, &books.ledger, &books.converted, &books.leaves).map_err(|_| StoreError::TooLarge)?;
+    let footing = Footing {
+        basis: "bill",
+        state: "open",
+        data_as_of: Some(data_as_of),
+        rates: rates(&books.rates, false),
+        findings,
+    };
+    Ok(Some(view_of(&month, reporting, &names, footing, unconverted)))
+}
+
+/// A month as answers show it.
+pub(super) fn view_of(
+    month: &Chargeback,
+    reporting: Reporting,
+    names: &NamesByCode,
+    footing: Footing,
+    unconverted: &[(String, Amount)],
+) -> ChargebackView {
+    let currency = reporting.currency();
+    let money = |amount| MoneyView::new(amount, currency);
     let rows = month.rows.iter().map(|row| {
         let name = row.code.as_ref().and_then(|code| names.get(code));
-        let none = || money(Amount::ZERO);
+        let column = |column| money(row.column(column));
         ChargebackRowView {
             code: row.code.clone(),
             name: name.map(|(name, _)| name.clone()),
             name_ja: name.and_then(|(_, name_ja)| name_ja.clone()),
-            direct: money(row.direct),
-            allocated: none(),
-            discounts: none(),
-            credits: none(),
-            refunds: none(),
-            other: none(),
-            total_before_tax: money(row.direct),
-            tax: none(),
-            adjustments: none(),
-            accruals: none(),
-            total: money(row.direct),
-            share: share(month.share(row.direct)),
+            direct: column(Column::Direct),
+            allocated: column(Column::Allocated),
+            discounts: column(Column::Discounts),
+            credits: column(Column::Credits),
+            refunds: column(Column::Refunds),
+            other: column(Column::Other),
+            total_before_tax: money(row.total_before_tax()),
+            tax: column(Column::Tax),
+            adjustments: money(Amount::ZERO),
+            accruals: money(Amount::ZERO),
+            total: money(row.total()),
+            share: share(month.share(row.total())),
             tokens: row.tokens.to_string(),
             lines: row.lines,
         }
@@ -265,43 +305,37 @@ pub async fn read_at(
         });
         view.collect()
     };
-    Ok(Some(ChargebackView {
-        period: period.to_string(),
-        by: by.as_str(),
-        currency: month.currency,
-        footing: Footing {
-            basis: "bill",
-            state: "open",
-            data_as_of: Some(data_as_of),
-            rates: rates(reporting),
-            findings,
-        },
+    ChargebackView {
+        period: month.period.to_string(),
+        by: month.by.as_str(),
+        currency,
+        footing,
         rows: rows.collect(),
         unattributed: kept(true),
         kept_visible: kept(false),
         total: money(month.total),
-        unconverted: month
-            .unconverted
+        unconverted: unconverted
             .iter()
             .map(|(currency, amount)| MoneyView::new(*amount, currency))
             .collect(),
-    }))
+    }
 }
 
 /// What amounts of a month in their own currency rest on.
 pub async fn footing(connection: &mut PgConnection, period: BillingPeriod, seen: &AsSeen) -> StoreResult<Footing> {
     let data_as_of = chargeback::find_data_as_of(connection, period).await?;
     let findings = period_findings(connection, period, period.next(), seen).await?;
+    let state = find_state(connection, period).await?.state;
     Ok(Footing {
         basis: "bill",
-        state: "open",
+        state: state.as_str(),
         data_as_of,
         rates: Vec::new(),
         findings,
     })
 }
 
-type NamesByCode = std::collections::HashMap<String, (String, Option<String>)>;
+pub(super) type NamesByCode = std::collections::HashMap<String, (String, Option<String>)>;
 
 async fn names_of(connection: &mut PgConnection, period: BillingPeriod, by: GroupBy) -> StoreResult<NamesByCode> {
     Ok(match by {

@@ -5,9 +5,9 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::chargeback::Reporting;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::freshness::SETTLING;
+use crate::domain::invoice::RateOfBill;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::store::status::StoredFinding;
@@ -30,32 +30,33 @@ impl MoneyView {
     }
 }
 
-/// A rate that amounts were converted at.
+/// What amounts were converted by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RateView {
+    /// Yen for a dollar.  Of an invoice: its yen over its dollars, as evidence; nothing is multiplied by it.
     pub value: String,
     pub source_currency: &'static str,
     pub target_currency: &'static str,
-    /// `planning` until the invoice's own rate is known.
-    pub kind: &'static str,
-    pub source: &'static str,
+    /// `invoice`, or what the policy's rate is: `planning`, `ttm`, `tts`, `ttb`, `interbank`.
+    pub kind: String,
+    pub date: Option<String>,
+    pub source: String,
     pub invoice: Option<String>,
     pub locked: bool,
 }
 
-pub fn rates(reporting: Reporting) -> Vec<RateView> {
-    match reporting {
-        Reporting::Usd => Vec::new(),
-        Reporting::YenAtPlanningRate(value) => vec![RateView {
-            value: value.to_string(),
-            source_currency: "USD",
-            target_currency: "JPY",
-            kind: "planning",
-            source: "[currency] planning_rate",
-            invoice: None,
-            locked: false,
-        }],
-    }
+pub fn rates(used: &[RateOfBill], locked: bool) -> Vec<RateView> {
+    let view = |rate: &RateOfBill| RateView {
+        value: rate.value.map(|value| value.to_string()).unwrap_or_default(),
+        source_currency: "USD",
+        target_currency: "JPY",
+        kind: rate.kind.to_owned(),
+        date: rate.date.map(|date| date.to_string()),
+        source: rate.source.clone(),
+        invoice: rate.invoice.clone(),
+        locked,
+    };
+    used.iter().map(view).collect()
 }
 
 /// Something that a reader of the figures must know.

@@ -1,4 +1,6 @@
-//! `anbun chargeback preview`
+//! `anbun chargeback preview|close|lock|reopen|posted`
+
+mod steps;
 
 use clap::{Subcommand, ValueEnum};
 
@@ -23,6 +25,37 @@ pub(super) enum ChargebackCommand {
         #[arg(long, value_parser = ["JPY", "USD"])]
         currency: Option<String>,
     },
+    /// Check a month and seal its statement
+    Close {
+        /// YYYY-MM
+        period: BillingPeriod,
+        #[arg(long, value_parser = ["provisional", "final"])]
+        to: String,
+        /// Let a soft check pass: CHECK=REASON, printed on the statement
+        #[arg(long, value_name = "CHECK=REASON")]
+        accept: Vec<String>,
+    },
+    /// End a final month for good
+    Lock {
+        /// YYYY-MM
+        period: BillingPeriod,
+    },
+    /// Open a closed month again
+    Reopen {
+        /// YYYY-MM
+        period: BillingPeriod,
+        /// Why; it is kept with the month
+        #[arg(long)]
+        reason: String,
+    },
+    /// Say that the company's books hold the month's journal
+    Posted {
+        /// YYYY-MM
+        period: BillingPeriod,
+        /// Number of the slip in the books
+        #[arg(long)]
+        slip: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -33,7 +66,21 @@ pub(super) enum By {
 }
 
 pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) -> anyhow::Result<()> {
-    let ChargebackCommand::Preview { period, by, currency } = command;
+    match command {
+        ChargebackCommand::Preview { period, by, currency } => preview(context, period, by, currency).await,
+        ChargebackCommand::Close { period, to, accept } => steps::close(context, period, &to, &accept).await,
+        ChargebackCommand::Lock { period } => steps::lock(context, period).await,
+        ChargebackCommand::Reopen { period, reason } => steps::reopen(context, period, &reason).await,
+        ChargebackCommand::Posted { period, slip } => steps::posted(context, period, &slip).await,
+    }
+}
+
+async fn preview(
+    context: &CommandContext,
+    period: BillingPeriod,
+    by: By,
+    currency: Option<String>,
+) -> anyhow::Result<()> {
     authorize(&context.actor, Action::ReadChargeback)?;
     let by = match by {
         By::Department => GroupBy::Department,

@@ -88,7 +88,9 @@ pub(super) async fn run(context: &CommandContext, arguments: DemoArguments) -> a
     );
     if arguments.once {
         let reporting = match context.config.currency.reporting {
-            ReportingCurrency::Jpy => Reporting::YenAtPlanningRate(context.config.currency.planning_rate),
+            ReportingCurrency::Jpy => Reporting::Yen {
+                planning_rate: context.config.currency.planning_rate,
+            },
             ReportingCurrency::Usd => Reporting::Usd,
         };
         let mut connection = database.pool.acquire().await?;

@@ -33,6 +33,16 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "\"largest_remainder\"",
         "how yen are made to add up; the only method there is",
     ),
+    (
+        "close.two_person",
+        "true",
+        "somebody else locks a month than prepared it; printed on the statement where it is off",
+    ),
+    (
+        "close.quarantine_max",
+        "0",
+        "yen that may stay undecided when a month is closed",
+    ),
     ("exports.name", "", "what an export is called in reports"),
     (
         "exports.location",

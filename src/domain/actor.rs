@@ -62,6 +62,10 @@ pub enum Action {
     ChangeDirectory,
     LoadData,
     ManageTokens,
+    /// Rates, invoices, rules for shared cost.
+    KeepRegisters,
+    /// Close, reopen and lock months.
+    CloseMonths,
     /// Make what anbun needs in the AWS account.
     SetUpAws,
 }
@@ -75,10 +79,13 @@ pub struct NotAllowed {
 
 /// The policy.
 pub fn authorize(actor: &Actor, action: Action) -> Result<(), NotAllowed> {
-    use Action::{ChangeDirectory, LoadData, ReadChargeback, ReadOperations, ReadPeople};
+    use Action::{ChangeDirectory, CloseMonths, KeepRegisters, LoadData, ReadChargeback, ReadOperations, ReadPeople};
     let allowed = match actor.role {
         Role::Admin => true,
-        Role::Finance => matches!(action, ReadChargeback | ReadPeople | ReadOperations | ChangeDirectory),
+        Role::Finance => matches!(
+            action,
+            ReadChargeback | ReadPeople | ReadOperations | ChangeDirectory | KeepRegisters | CloseMonths
+        ),
         Role::Operator => matches!(action, ReadChargeback | ReadOperations | ChangeDirectory | LoadData),
     };
     if allowed {

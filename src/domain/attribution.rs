@@ -124,6 +124,20 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// Whether somebody must decide, or there is nobody to decide about.
+    pub const fn state(self) -> State {
+        match self {
+            Self::Unparsed
+            | Self::Ambiguous
+            | Self::UnknownDepartment
+            | Self::UnknownPerson
+            | Self::SharedPrincipal => State::Quarantined,
+            Self::NoPrincipal | Self::BeforeActivation | Self::NotUsage => State::Unattributed,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

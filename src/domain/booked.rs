@@ -16,7 +16,7 @@ use super::directory::{Directory, DirectoryDay};
 use super::finding::{Finding, Severity};
 use super::money::Amount;
 use super::period::DayRange;
-use super::usage_type::{LineKind, Meaning, ProductMetadata, tokens_per_unit};
+use super::usage_type::{CacheTtl, LineKind, Meaning, ProductMetadata, TokenKind, tokens_per_unit};
 
 /// What a charge meters, in the bill's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -300,9 +300,29 @@ pub struct DepartmentKey<'a> {
     pub department: Option<&'a str>,
 }
 
+/// The bill that a line is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BillKey<'a> {
+    pub payer: &'a str,
+    pub seller: &'a str,
+    pub invoice: Option<&'a str>,
+}
+
+/// A department's (or a reason's) month by everything that allocation asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DepartmentMonthKey<'a> {
+    pub bill: BillKey<'a>,
+    pub account: Option<&'a str>,
+    pub product: Option<&'a str>,
+    pub line_kind: LineKind,
+    pub token: Option<(TokenKind, Option<CacheTtl>)>,
+    pub department: DepartmentKey<'a>,
+}
+
 /// Usage of somebody by what it was used for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PersonModelKey<'a> {
+    pub bill: BillKey<'a>,
     pub currency: &'a str,
     pub attribution: OwnerKey<'a>,
     pub meaning: &'a Meaning,
@@ -320,7 +340,7 @@ pub struct OwnerKey<'a> {
 /// All roll-ups of a delivery.
 pub struct RollUps<'a> {
     pub department_days: BTreeMap<(NaiveDate, DepartmentKey<'a>), RollUp>,
-    pub department_months: BTreeMap<DepartmentKey<'a>, RollUp>,
+    pub department_months: BTreeMap<DepartmentMonthKey<'a>, RollUp>,
     pub person_model_months: Vec<(PersonModelKey<'a>, RollUp)>,
 }
 
@@ -346,51 +366,83 @@ impl Booked {
     /// Sums the charges for reports.  Panics if a sum does not add up to the whole, rather than store a wrong one.
     pub fn roll_ups(&self) -> RollUps<'_> {
         let texts = &self.delivery.texts;
+        // First by small numbers, then by what they stand for.
+        type Sections = (TextId, TextId, TextId, TextId, TextId, TextId);
         let mut days: HashMap<(NaiveDate, TextId, TextId, Index), RollUp> = HashMap::new();
-        let mut models: HashMap<(TextId, Index, Index), RollUp> = HashMap::new();
+        let mut months: HashMap<(Sections, Index, Index), RollUp> = HashMap::new();
         for ((key, measures), booking) in self.delivery.charges.iter().zip(&self.bookings) {
             let day = (key.usage_date, key.charge_type, key.currency, booking.attribution);
             days.entry(day).or_default().add(booking.tokens, measures);
-            if booking.class == ChargeClass::Usage {
-                models
-                    .entry((key.currency, booking.attribution, booking.meter))
-                    .or_default()
-                    .add(booking.tokens, measures);
-            }
+            let section = (
+                key.payer,
+                key.seller,
+                key.invoice,
+                key.account,
+                key.charge_type,
+                key.currency,
+            );
+            let month = (section, booking.attribution, booking.meter);
+            months.entry(month).or_default().add(booking.tokens, measures);
         }
-        let mut department_days: BTreeMap<(NaiveDate, DepartmentKey<'_>), RollUp> = BTreeMap::new();
-        let mut department_months: BTreeMap<DepartmentKey<'_>, RollUp> = BTreeMap::new();
-        for ((day, charge_type, currency, attribution), sums) in days {
+        let department_key = |attribution: Index, charge_type, currency| {
             let attribution = &self.attributions[attribution as usize];
-            let key = DepartmentKey {
+            DepartmentKey {
                 charge_type: texts.or_empty(charge_type),
                 currency: texts.or_empty(currency),
                 state: attribution.state,
                 reason: attribution.reason,
                 department: attribution.department.as_deref(),
-            };
+            }
+        };
+        let mut department_days: BTreeMap<(NaiveDate, DepartmentKey<'_>), RollUp> = BTreeMap::new();
+        for ((day, charge_type, currency, attribution), sums) in days {
+            let key = department_key(attribution, charge_type, currency);
             department_days.entry((day, key)).or_default().merge(&sums);
-            department_months.entry(key).or_default().merge(&sums);
         }
+        let mut department_months: HashMap<DepartmentMonthKey<'_>, RollUp> = HashMap::new();
         let mut person_models: HashMap<PersonModelKey<'_>, RollUp> = HashMap::new();
-        for ((currency, attribution, meter), sums) in models {
-            let owner = &self.attributions[attribution as usize];
-            let key = PersonModelKey {
-                currency: texts.or_empty(currency),
-                attribution: OwnerKey {
-                    state: owner.state,
-                    reason: owner.reason,
-                    department: owner.department.as_deref(),
-                    person: owner.person.as_deref(),
-                    project: owner.project.as_deref(),
-                },
-                meaning: &self.meters[meter as usize].meaning,
+        for ((section, attribution, meter), sums) in months {
+            let (payer, seller, invoice, account, charge_type, currency) = section;
+            let (owner, meter) = (&self.attributions[attribution as usize], &self.meters[meter as usize]);
+            let bill = BillKey {
+                payer: texts.or_empty(payer),
+                seller: texts.or_empty(seller),
+                invoice: texts.get(invoice),
             };
-            person_models.entry(key).or_default().merge(&sums);
+            let is_usage = ChargeClass::of(texts.or_empty(charge_type)) == ChargeClass::Usage;
+            let key = DepartmentMonthKey {
+                bill,
+                account: texts.get(account),
+                product: texts.get(meter.key.product_code),
+                // Tax and credits name a usage type too, and are no use of it.
+                line_kind: if is_usage {
+                    meter.meaning.line_kind
+                } else {
+                    LineKind::Unknown
+                },
+                token: meter.meaning.tokens.map(|tokens| (tokens.kind, tokens.ttl)),
+                department: department_key(attribution, charge_type, currency),
+            };
+            department_months.entry(key).or_default().merge(&sums);
+            if is_usage {
+                let key = PersonModelKey {
+                    bill,
+                    currency: texts.or_empty(currency),
+                    attribution: OwnerKey {
+                        state: owner.state,
+                        reason: owner.reason,
+                        department: owner.department.as_deref(),
+                        person: owner.person.as_deref(),
+                        project: owner.project.as_deref(),
+                    },
+                    meaning: &meter.meaning,
+                };
+                person_models.entry(key).or_default().merge(&sums);
+            }
         }
         let roll_ups = RollUps {
             department_days,
-            department_months,
+            department_months: department_months.into_iter().collect(),
             person_model_months: person_models.into_iter().collect(),
         };
         self.assert_complete(&roll_ups);
@@ -418,7 +470,7 @@ impl Booked {
         let usage = sum(&mut roll_ups
             .department_months
             .iter()
-            .filter(|(key, _)| ChargeClass::of(key.charge_type) == ChargeClass::Usage)
+            .filter(|(key, _)| ChargeClass::of(key.department.charge_type) == ChargeClass::Usage)
             .map(|(_, s)| s));
         assert_eq!(
             sum(&mut roll_ups.person_model_months.iter().map(|(_, s)| s)),

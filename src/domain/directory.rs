@@ -3,15 +3,17 @@
 //! `Directory` is everything that was ever valid; `DirectoryDay` is how it stood on one UTC day, indexed by the names
 //! that evidence can carry.  Dates are compared with the UTC date of use, and an end date is never part of a term.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
-use super::period::{DayRange, Validity};
+use super::books::DepartmentInMonth;
+use super::period::{BillingPeriod, DayRange, Validity};
 use super::text::comparable_name;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Department {
     pub code: String,
     pub name: String,
@@ -24,7 +26,7 @@ pub struct Department {
     pub valid: Validity,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     pub person_id: String,
     pub name: String,
@@ -34,7 +36,7 @@ pub struct Person {
     pub valid: Validity,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Project {
     pub code: String,
     pub name: String,
@@ -44,7 +46,7 @@ pub struct Project {
 }
 
 /// What an entry says its principal is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EntryKind {
     Person,
     Service,
@@ -81,7 +83,7 @@ impl FromStr for EntryKind {
 }
 
 /// One cell of a principal entry.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Cell {
     /// `*`: any value, or none.
     Any,
@@ -117,7 +119,7 @@ impl Cell {
 }
 
 /// A dated statement about a principal: whose it is, or that it is shared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrincipalEntry {
     pub account: Cell,
     pub role: Cell,
@@ -154,12 +156,37 @@ impl PrincipalEntry {
 }
 
 /// Everything that is or was valid.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
     pub departments: Vec<Department>,
     pub people: Vec<Person>,
     pub projects: Vec<Project>,
     pub principals: Vec<PrincipalEntry>,
+}
+
+/// Every department there ever was, as it stands in a month.
+pub fn departments_in(departments: &[Department], period: BillingPeriod) -> BTreeMap<String, DepartmentInMonth> {
+    let mut found: BTreeMap<String, DepartmentInMonth> = BTreeMap::new();
+    let mut newest_first: Vec<&Department> = departments.iter().collect();
+    newest_first.sort_by_key(|department| std::cmp::Reverse(department.valid.from));
+    // A later term may begin after the month; the month's own says where the department belongs.
+    newest_first.sort_by_key(|department| department.valid.from >= period.days().to);
+    for department in newest_first {
+        let days = period
+            .days()
+            .iter()
+            .filter(|day| department.valid.contains(*day))
+            .count();
+        let in_month = found
+            .entry(department.code.clone())
+            .or_insert_with(|| DepartmentInMonth {
+                legal_entity: department.legal_entity.clone(),
+                days_valid: 0,
+                successor: Some(department.successor_code.clone()).filter(|code| !code.is_empty()),
+            });
+        in_month.days_valid += u32::try_from(days).unwrap_or_default();
+    }
+    found
 }
 
 impl Directory {

@@ -1,12 +1,13 @@
 //! Exact money: a decimal at twelve places, and its conversion into parts that add up to their total.
 //!
 //! Owns the one conversion from the binary doubles of a bill to decimals, and the one way to round.
-//! Must never hold money in a float, and never round anywhere but in `to_whole` and `convert_parts`.
+//! Must never hold money in a float, and never round anywhere but in `to_whole`, `convert_parts` and `split`.
 
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Neg, Sub};
 
+use num_bigint::BigInt;
 use rust_decimal::Decimal;
 
 /// Decimal places that every stored amount has.  AWS bills nine to ten; twelve leave room for rates per token.
@@ -110,14 +111,102 @@ impl Amount {
         Self(whole * UNIT)
     }
 
-    /// Multiplied by a rate and rounded once to a whole number, half away from zero (四捨五入).
-    pub fn to_whole(self, rate: Decimal) -> Option<i128> {
-        let product = self.0.checked_mul(rate.mantissa())?;
+    /// Converted and rounded once to a whole number, half away from zero (四捨五入).
+    pub fn to_whole(self, ratio: Ratio) -> Option<i128> {
         Some(divide_half_away(
-            product,
-            UNIT.checked_mul(10_i128.checked_pow(rate.scale())?)?,
+            self.0.checked_mul(ratio.numerator)?,
+            ratio.denominator,
         ))
     }
+
+    /// The whole number that this is; `None` where it has a fraction.
+    pub const fn whole(self) -> Option<i128> {
+        if self.0 % UNIT == 0 { Some(self.0 / UNIT) } else { None }
+    }
+}
+
+/// How many whole units of a currency an amount of another is, exactly: a rate, or an invoice's yen over its dollars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ratio {
+    numerator: i128,
+    /// Above zero.
+    denominator: i128,
+}
+
+impl Ratio {
+    /// One for one.
+    pub const ONE: Self = Self {
+        numerator: 1,
+        denominator: UNIT,
+    };
+
+    /// A rate such as 150.25 yen for a dollar; `None` where it has too many digits.
+    pub fn of_rate(rate: Decimal) -> Option<Self> {
+        Some(Self {
+            numerator: rate.mantissa(),
+            denominator: UNIT.checked_mul(10_i128.checked_pow(rate.scale())?)?,
+        })
+    }
+
+    /// A whole total over the exact amount that it stands for; `None` where that amount is zero.
+    pub const fn of_total(whole: i128, amount: Amount) -> Option<Self> {
+        match amount.0 {
+            0 => None,
+            units if units < 0 => Some(Self {
+                numerator: -whole,
+                denominator: -units,
+            }),
+            units => Some(Self {
+                numerator: whole,
+                denominator: units,
+            }),
+        }
+    }
+}
+
+/// Splits an amount by weights into parts of twelve decimals that add up to it, by the largest remainder.
+///
+/// Weights are zero or more.  A part of weight zero gets nothing; among equal remainders the larger weight, then the first,
+/// gets the last unit; negating the amount negates every part.  `None` where no weight is above zero.
+pub fn split(total: Amount, weights: &[i128]) -> Option<Vec<Amount>> {
+    assert!(weights.iter().all(|weight| *weight >= 0), "weights are zero or more");
+    let all = weights
+        .iter()
+        .try_fold(0_i128, |sum, weight| sum.checked_add(*weight))?;
+    if all == 0 {
+        return None;
+    }
+    let size = total.0.abs();
+    let mut parts: Vec<(i128, i128)> = weights
+        .iter()
+        .map(|weight| multiply_divide(size, *weight, all))
+        .collect();
+    let missing = size - parts.iter().map(|(quotient, _)| quotient).sum::<i128>();
+    let mut losers: Vec<usize> = (0..parts.len()).filter(|&i| parts[i].1 > 0).collect();
+    losers.sort_by_key(|&i| (std::cmp::Reverse(parts[i].1), std::cmp::Reverse(weights[i]), i));
+    for i in losers.into_iter().take(usize::try_from(missing).unwrap_or(usize::MAX)) {
+        parts[i].0 += 1;
+    }
+    let parts: Vec<Amount> = parts
+        .into_iter()
+        .map(|(units, _)| Amount(units * total.0.signum()))
+        .collect();
+    assert_eq!(
+        parts.iter().copied().sum::<Amount>(),
+        total,
+        "the parts of a split add up to it"
+    );
+    Some(parts)
+}
+
+/// Quotient and remainder of `a * b / c` for numbers of zero or more, without overflow of the product.
+fn multiply_divide(a: i128, b: i128, c: i128) -> (i128, i128) {
+    if let Some(product) = a.checked_mul(b) {
+        return (product / c, product % c);
+    }
+    let product = BigInt::from(a) * BigInt::from(b);
+    let small = |number: BigInt| i128::try_from(number).unwrap_or(i128::MAX);
+    (small(&product / c), small(&product % c))
 }
 
 fn divide_half_even(value: i128, divisor: i128) -> i128 {
@@ -187,16 +276,16 @@ impl Sum for Amount {
     }
 }
 
-/// Converts parts at a rate into whole units that add up to `total`, by the largest remainder.
+/// Converts parts at a ratio into whole units that add up to `total`, by the largest remainder.
 ///
-/// `total` must be the whole of the parts at the same rate, rounded up or down.  Each part is cut towards zero, and what
+/// `total` must be the whole of the parts at the same ratio, rounded up or down.  Each part is cut towards zero, and what
 /// is then missing goes, one each, to the parts that lost most of it; among equal losses to the larger part, then to the
 /// first.  So no part is off by a whole unit, negating everything negates the result, and parts that convert exactly stay.
-pub fn convert_parts(total: i128, parts: &[Amount], rate: Decimal) -> Option<Vec<i128>> {
-    let divisor = UNIT.checked_mul(10_i128.checked_pow(rate.scale())?)?;
+pub fn convert_parts(total: i128, parts: &[Amount], ratio: Ratio) -> Option<Vec<i128>> {
+    let divisor = ratio.denominator;
     let exact: Vec<i128> = parts
         .iter()
-        .map(|part| part.0.checked_mul(rate.mantissa()))
+        .map(|part| part.0.checked_mul(ratio.numerator))
         .collect::<Option<_>>()?;
     let mut whole: Vec<i128> = exact.iter().map(|value| value / divisor).collect();
     let missing = total - whole.iter().sum::<i128>();
@@ -234,6 +323,52 @@ mod tests {
         Amount::parse(text).unwrap_or_else(|| panic!("{text} is no amount"))
     }
 
+    fn ratio(rate: Decimal) -> Ratio {
+        Ratio::of_rate(rate).unwrap_or_else(|| panic!("{rate}"))
+    }
+
+    #[test]
+    fn a_split_adds_up_and_gives_nothing_to_nobody() {
+        let check = |total: &str, weights: &[i128], expected: &[&str]| {
+            let expected: Vec<Amount> = expected.iter().map(|text| amount(text)).collect();
+            assert_eq!(split(amount(total), weights), Some(expected), "{total} by {weights:?}");
+        };
+        check(
+            "0.01",
+            &[1, 1, 1],
+            &["0.003333333334", "0.003333333333", "0.003333333333"],
+        );
+        check(
+            "-0.01",
+            &[1, 1, 1],
+            &["-0.003333333334", "-0.003333333333", "-0.003333333333"],
+        );
+        check("10", &[0, 3, 1], &["0", "7.5", "2.5"]);
+        check("0", &[5, 2], &["0", "0"]);
+        // Products beyond 128 bits.
+        check(
+            "999999999999",
+            &[i128::MAX / 4, i128::MAX / 4],
+            &["499999999999.5", "499999999999.5"],
+        );
+        assert_eq!(split(amount("1"), &[0, 0]), None);
+        assert_eq!(split(amount("1"), &[]), None);
+    }
+
+    #[test]
+    fn an_invoices_yen_are_split_by_its_dollars() {
+        // 100.35 USD for 16,048 yen: the printed rate of 159.92 would give 16,047.97.
+        let invoice = amount("100.35");
+        let ratio = Ratio::of_total(16_048, invoice).unwrap_or_else(|| panic!("no ratio"));
+        assert_eq!(invoice.to_whole(ratio), Some(16_048));
+        let parts = [amount("60.01"), amount("40.34")];
+        // Exact: 9596.78... and 6451.21...: 9,596 and 6,451 leave one yen for the first.
+        assert_eq!(convert_parts(16_048, &parts, ratio), Some(vec![9_597, 6_451]));
+        let refund = Ratio::of_total(-16_048, -invoice).unwrap_or_else(|| panic!("no ratio"));
+        assert_eq!(refund, ratio);
+        assert_eq!(Ratio::of_total(1, Amount::ZERO), None);
+    }
+
     #[test]
     fn a_double_becomes_the_decimal_of_its_shortest_text() {
         let cases = [
@@ -269,7 +404,7 @@ mod tests {
 
     #[test]
     fn yen_are_rounded_half_away_from_zero() {
-        let rate = Decimal::new(15_000, 2);
+        let rate = ratio(Decimal::new(15_000, 2));
         for (usd, yen) in [
             ("0.01", 2),
             ("-0.01", -2),
@@ -283,7 +418,7 @@ mod tests {
 
     #[test]
     fn the_remainder_goes_to_the_largest_loss() {
-        let rate = Decimal::ONE;
+        let rate = Ratio::ONE;
         let check = |parts: &[&str], total: i128, expected: &[i128]| {
             let parts: Vec<Amount> = parts.iter().map(|p| amount(p)).collect();
             assert_eq!(
@@ -321,19 +456,36 @@ mod tests {
         }
 
         #[test]
+        fn splits_add_up_mirror_and_ignore_order(
+            units in -1_000_000_000_000_000_000_000_i128..1_000_000_000_000_000_000_000,
+            mut weights in prop::collection::vec(0_i128..1_000_000_000_000_000_000_000, 1..40),
+        ) {
+            weights[0] += 1;
+            let parts = split(Amount(units), &weights).unwrap_or_default();
+            prop_assert_eq!(parts.iter().copied().sum::<Amount>(), Amount(units));
+            let mirrored: Vec<Amount> = parts.iter().map(|part| -*part).collect();
+            prop_assert_eq!(split(Amount(-units), &weights), Some(mirrored));
+            let all: BigInt = weights.iter().sum();
+            for (part, weight) in parts.iter().zip(&weights) {
+                let off = BigInt::from(part.0) * &all - BigInt::from(units) * weight;
+                prop_assert!(off.magnitude() < all.magnitude());
+            }
+        }
+
+        #[test]
         fn converted_parts_add_up_and_are_near(
             units in prop::collection::vec(-1_000_000_000_000_000_i64..1_000_000_000_000_000, 0..60),
             rate in 1_i64..50_000,
         ) {
-            let rate = Decimal::new(rate, 2);
+            let rate = ratio(Decimal::new(rate, 2));
             let parts: Vec<Amount> = units.into_iter().map(|u| Amount::from_units(i128::from(u))).collect();
             let total = parts.iter().copied().sum::<Amount>().to_whole(rate).unwrap_or_default();
             let whole = convert_parts(total, &parts, rate).unwrap_or_default();
             prop_assert_eq!(whole.iter().sum::<i128>(), total);
             for (part, whole) in parts.iter().zip(&whole) {
-                let exact = part.units() * rate.mantissa();
-                let off = whole * 10_i128.pow(SCALE + rate.scale()) - exact;
-                prop_assert!(off.abs() < 10_i128.pow(SCALE + rate.scale()));
+                let exact = part.units() * rate.numerator;
+                prop_assert!((whole * rate.denominator - exact).abs() < rate.denominator);
+                prop_assert!(exact != 0 || *whole == 0);
             }
             let negated: Vec<Amount> = parts.iter().map(|p| -*p).collect();
             let mirrored: Vec<i128> = whole.iter().map(|w| -w).collect();

@@ -110,7 +110,7 @@ impl DayRange {
 }
 
 /// From when to when a fact of the directory holds; `to` is exclusive, `None` means open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Validity {
     pub from: NaiveDate,
     pub to: Option<NaiveDate>,

@@ -84,6 +84,14 @@ spelled! {
     ContextClass { Standard = "standard", Long = "long" }
 }
 
+impl LineKind {
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Tokens, Self::Capacity, Self::Feature, Self::Unknown]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+}
+
 /// What makes a token line's price: kind, cache time, route, tier and context class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenDimension {

@@ -5,55 +5,11 @@ use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
 use super::{StoreError, StoreResult};
-use crate::domain::attribution::{Reason, State};
-use crate::domain::charge::ChargeClass;
-use crate::domain::chargeback::{LeafSum, OwnerSum};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 
 fn amount(value: Decimal) -> StoreResult<Amount> {
     Amount::from_decimal(value).ok_or(StoreError::TooLarge)
-}
-
-pub async fn sum_departments(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<OwnerSum>> {
-    let rows = sqlx::query_file!("queries/chargeback/sum_departments.sql", period.first_day())
-        .fetch_all(connection)
-        .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(OwnerSum {
-                class: ChargeClass::parse(&row.charge_class).unwrap_or(ChargeClass::Other),
-                charge_type: row.charge_type,
-                currency: row.currency,
-                state: State::parse(&row.state).unwrap_or(State::Unattributed),
-                reason: row.reason.as_deref().and_then(Reason::parse),
-                department: row.department,
-                lines: row.lines,
-                tokens: row.tokens,
-                cost: amount(row.cost)?,
-            })
-        })
-        .collect()
-}
-
-pub async fn sum_leaves(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<LeafSum>> {
-    let rows = sqlx::query_file!("queries/chargeback/sum_people.sql", period.first_day())
-        .fetch_all(connection)
-        .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(LeafSum {
-                currency: row.currency,
-                department: row.department,
-                person: row.person,
-                model: row.model,
-                project: row.project,
-                lines: row.lines,
-                tokens: row.tokens,
-                cost: amount(row.cost)?,
-            })
-        })
-        .collect()
 }
 
 /// A model's month.

@@ -73,6 +73,16 @@ impl Row<'_> {
         self
     }
 
+    pub(super) fn uuid_or_null(&mut self, value: Option<uuid::Uuid>) -> &mut Self {
+        match value {
+            Some(value) => self.put(value.as_bytes()),
+            None => {
+                self.null();
+            }
+        }
+        self
+    }
+
     pub(super) fn int2(&mut self, value: i16) -> &mut Self {
         self.put(&value.to_be_bytes());
         self

@@ -27,19 +27,43 @@ pub async fn get_versioned_directory(connection: &mut PgConnection) -> StoreResu
     let mut moment = connection
         .begin_with("begin transaction isolation level repeatable read, read only")
         .await?;
+    let found = get_versioned_directory_at(&mut moment).await?;
+    moment.commit().await?;
+    Ok(found)
+}
+
+/// The same inside a moment of the caller's.
+pub async fn get_versioned_directory_at(moment: &mut PgConnection) -> StoreResult<(Directory, Option<i32>)> {
     let version = sqlx::query_file_scalar!("queries/directory/find_version.sql")
         .fetch_one(&mut *moment)
         .await?;
-    let directory = get_directory(&mut moment).await?;
-    moment.commit().await?;
-    Ok((directory, version))
+    Ok((get_directory(moment).await?, version))
+}
+
+/// Every department there ever was.
+pub async fn list_departments(connection: &mut PgConnection) -> StoreResult<Vec<Department>> {
+    let rows = sqlx::query_file!("queries/directory/list_departments.sql")
+        .fetch_all(connection)
+        .await?;
+    let departments = rows.into_iter().map(|r| Department {
+        code: r.code,
+        name: r.name,
+        name_ja: r.name_ja,
+        parent_code: r.parent_code,
+        cost_center: r.cost_center,
+        legal_entity: r.legal_entity,
+        successor_code: r.successor_code,
+        valid: Validity {
+            from: r.valid_from,
+            to: r.valid_to,
+        },
+    });
+    Ok(departments.collect())
 }
 
 /// Reads everything that is or was valid.
 pub async fn get_directory(connection: &mut PgConnection) -> StoreResult<Directory> {
-    let departments = sqlx::query_file!("queries/directory/list_departments.sql")
-        .fetch_all(&mut *connection)
-        .await?;
+    let departments = list_departments(connection).await?;
     let people = sqlx::query_file!("queries/directory/list_people.sql")
         .fetch_all(&mut *connection)
         .await?;
@@ -51,19 +75,7 @@ pub async fn get_directory(connection: &mut PgConnection) -> StoreResult<Directo
         .await?;
     let valid = |from, to| Validity { from, to };
     Ok(Directory {
-        departments: departments
-            .into_iter()
-            .map(|r| Department {
-                code: r.code,
-                name: r.name,
-                name_ja: r.name_ja,
-                parent_code: r.parent_code,
-                cost_center: r.cost_center,
-                legal_entity: r.legal_entity,
-                successor_code: r.successor_code,
-                valid: valid(r.valid_from, r.valid_to),
-            })
-            .collect(),
+        departments,
         people: people
             .into_iter()
             .map(|r| Person {

@@ -134,7 +134,7 @@ async fn a_chargeback_adds_up_in_every_view_and_currency() {
         .unwrap()
         .iter()
         .map(|row| {
-            row["direct"]["amount"]
+            row["total"]["amount"]
                 .as_str()
                 .unwrap()
                 .parse::<rust_decimal::Decimal>()

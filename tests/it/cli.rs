@@ -273,7 +273,7 @@ fn directory_errors_name_file_line_and_column() {
     check(
         "j.csv",
         b"code,name,name_ja,parent_code\n\xff\xfe",
-        &["line 2 is not UTF-8"],
+        &["line 2 is neither UTF-8 nor CP932"],
     );
     check(
         "k.csv",

@@ -74,58 +74,27 @@ impl SmallExport {
         ];
         let doubles = ["line_item_unblended_cost", "line_item_usage_amount"];
         let kept = |name: &&str| self.without != Some(*name);
-        let mut schema = String::from("message m { required int64 line_item_usage_start_date (TIMESTAMP_MILLIS);");
-        for name in texts.iter().map(|(name, _)| *name).filter(|n| kept(n)) {
-            schema.push_str(&format!(" optional binary {name} (UTF8);"));
-        }
-        for name in doubles.into_iter().filter(|n| kept(n)) {
-            schema.push_str(&format!(" required double {name};"));
-        }
-        schema.push('}');
         for path in [self.data_file(), self.manifest_file()] {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
         }
-        let file = fs::File::create(self.data_file()).unwrap();
-        let mut writer = SerializedFileWriter::new(
-            file,
-            Arc::new(parse_message_type(&schema).unwrap()),
-            Arc::new(WriterProperties::new()),
-        )
-        .unwrap();
-        let mut group = writer.next_row_group().unwrap();
-        let first: chrono::NaiveDate = format!("{}-01", self.period).parse().unwrap();
-        let times: Vec<i64> = self
-            .lines
+        let days: Vec<u32> = self.lines.iter().map(|line| line.0).collect();
+        let of_lines = |text_of: &TextOf| (0..self.lines.len()).map(|i| text_of(self, i)).collect();
+        let texts = texts
             .iter()
-            .map(|l| {
-                (first + chrono::Days::new(u64::from(l.0) - 1))
-                    .and_time(chrono::NaiveTime::MIN)
-                    .and_utc()
-                    .timestamp_millis()
-            })
-            .collect();
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<Int64Type>().write_batch(&times, None, None).unwrap();
-        column.close().unwrap();
-        for (_, text_of) in texts.iter().filter(|(name, _)| kept(name)) {
-            let values: Vec<Option<String>> = (0..self.lines.len()).map(|i| text_of(self, i)).collect();
-            let levels: Vec<i16> = values.iter().map(|v| i16::from(v.is_some())).collect();
-            let values: Vec<ByteArray> = values.iter().flatten().map(|v| ByteArray::from(v.as_str())).collect();
-            let mut column = group.next_column().unwrap().unwrap();
-            column
-                .typed::<ByteArrayType>()
-                .write_batch(&values, Some(&levels), None)
-                .unwrap();
-            column.close().unwrap();
-        }
-        for _ in doubles.into_iter().filter(|n| kept(n)) {
-            let values: Vec<f64> = self.lines.iter().map(|l| l.4).collect();
-            let mut column = group.next_column().unwrap().unwrap();
-            column.typed::<DoubleType>().write_batch(&values, None, None).unwrap();
-            column.close().unwrap();
-        }
-        group.close().unwrap();
-        writer.close().unwrap();
+            .filter(|(name, _)| kept(name))
+            .map(|(name, of)| (*name, of_lines(of)));
+        let numbers = |_| self.lines.iter().map(|line| line.4).collect();
+        let doubles = doubles
+            .into_iter()
+            .filter(|name| kept(name))
+            .map(|name| (name, numbers(name)));
+        write_columns(
+            &self.data_file(),
+            self.period,
+            &days,
+            &texts.collect::<Vec<_>>(),
+            &doubles.collect::<Vec<_>>(),
+        );
         self.write_manifest(&format!(
             "s3://bucket/small/data/BILLING_PERIOD={}/small-00001.snappy.parquet",
             self.period
@@ -140,6 +109,52 @@ impl SmallExport {
         let manifest = serde_json::json!({"executionId": execution, "dataFiles": [data_file], "columns": []});
         fs::write(self.manifest_file(), manifest.to_string()).unwrap();
     }
+}
+
+/// Writes a Parquet file of an export: days of the period, text columns (which may be null), and doubles.
+pub(crate) fn write_columns(
+    file: &Path,
+    period: &str,
+    days: &[u32],
+    texts: &[(&str, Vec<Option<String>>)],
+    doubles: &[(&str, Vec<f64>)],
+) {
+    let mut schema = String::from("message m { required int64 line_item_usage_start_date (TIMESTAMP_MILLIS);");
+    for (name, _) in texts {
+        schema.push_str(&format!(" optional binary {name} (UTF8);"));
+    }
+    for (name, _) in doubles {
+        schema.push_str(&format!(" required double {name};"));
+    }
+    schema.push('}');
+    let file = fs::File::create(file).unwrap();
+    let schema = Arc::new(parse_message_type(&schema).unwrap());
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(WriterProperties::new())).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let first: chrono::NaiveDate = format!("{period}-01").parse().unwrap();
+    let time_of = |day: &u32| {
+        let day = first + chrono::Days::new(u64::from(*day) - 1);
+        day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis()
+    };
+    let times: Vec<i64> = days.iter().map(time_of).collect();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(&times, None, None).unwrap();
+    column.close().unwrap();
+    for (_, values) in texts {
+        let levels: Vec<i16> = values.iter().map(|v| i16::from(v.is_some())).collect();
+        let values: Vec<ByteArray> = values.iter().flatten().map(|v| ByteArray::from(v.as_str())).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        let typed = column.typed::<ByteArrayType>();
+        typed.write_batch(&values, Some(&levels), None).unwrap();
+        column.close().unwrap();
+    }
+    for (_, values) in doubles {
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<DoubleType>().write_batch(values, None, None).unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
 }
 
 async fn bedrock_total(database: &Database) -> (i64, Decimal) {

@@ -457,3 +457,37 @@ async fn a_role_that_disagrees_with_its_persons_department_is_a_finding_with_its
     ];
     assert_eq!(rules, expected);
 }
+
+/// Two ways to the same sums: the load's own, and the database's from the charges that it stored.
+#[tokio::test]
+async fn sums_made_anew_from_charges_are_those_of_the_load() {
+    let database = database().await;
+    let export = SmallExport::new("anew");
+    load(&database, export.write()).await;
+    let sample = scratch("anew-sample");
+    let size = anbun::sample::SampleSize {
+        first: "2026-08".parse().unwrap(),
+        months: 2,
+        people: 20,
+        seed: 3,
+    };
+    anbun::sample::write_sample(&sample, size, &|_| {}).unwrap();
+    import_directory(&database, &sample.join("directory")).await;
+    load(&database, &sample.join("export")).await;
+    for table in ["department_days", "department_months", "person_model_months"] {
+        let sums = format!("select coalesce(string_agg(t::text, E'\\n' order by t::text), '') from {table} as t");
+        let of_load: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sums.clone()))
+            .fetch_one(&database.pool)
+            .await
+            .unwrap();
+        sqlx::query("select roll_up_charges(source_id, billing_period) from snapshots where is_current")
+            .execute(&database.pool)
+            .await
+            .unwrap();
+        let anew: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sums))
+            .fetch_one(&database.pool)
+            .await
+            .unwrap();
+        assert!(of_load.len() > 100 && of_load == anew, "{table}");
+    }
+}

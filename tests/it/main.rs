@@ -4,6 +4,7 @@
 
 mod api;
 mod aws_setup;
+mod books;
 mod buckets;
 mod cli;
 mod cost_explorer;

@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::{DirectoryError, DirectoryFile, Table};
+use super::{DirectoryFile, Table};
 use crate::domain::directory::Directory;
 use crate::domain::period::Validity;
 use crate::domain::text::comparable_name;
+use crate::sources::csv_table::CsvError;
 
 /// Checks the files of an import together with what the directory keeps of the other tables.
-pub fn check_directory(files: &[DirectoryFile], kept: &Directory) -> Result<Directory, DirectoryError> {
+pub fn check_directory(files: &[DirectoryFile], kept: &Directory) -> Result<Directory, CsvError> {
     let mut whole = kept.clone();
     for file in files {
         match file {
@@ -67,13 +68,13 @@ pub fn check_directory(files: &[DirectoryFile], kept: &Directory) -> Result<Dire
 }
 
 /// A file must not take away a name that a table which it does not replace still uses.
-fn check_kept(files: &[DirectoryFile], whole: &Directory, known: &Known) -> Result<(), DirectoryError> {
+fn check_kept(files: &[DirectoryFile], whole: &Directory, known: &Known) -> Result<(), CsvError> {
     let Some(file) = files.iter().map(DirectoryFile::path).next() else {
         return Ok(());
     };
     let replaced = |is: fn(&DirectoryFile) -> bool| files.iter().any(is);
     let refuse = |what: String| {
-        Err(DirectoryError::Header {
+        Err(CsvError::Header {
             file: file.to_path_buf(),
             what,
         })
@@ -136,7 +137,7 @@ impl Known {
         }
     }
 
-    fn department(&self, file: &Path, line: u64, column: &'static str, code: &str) -> Result<(), DirectoryError> {
+    fn department(&self, file: &Path, line: u64, column: &'static str, code: &str) -> Result<(), CsvError> {
         refuse_unknown(
             code.is_empty() || self.departments.contains(&comparable_name(code)),
             file,
@@ -147,7 +148,7 @@ impl Known {
         )
     }
 
-    fn person(&self, file: &Path, line: u64, column: &'static str, person_id: &str) -> Result<(), DirectoryError> {
+    fn person(&self, file: &Path, line: u64, column: &'static str, person_id: &str) -> Result<(), CsvError> {
         refuse_unknown(
             person_id.is_empty() || self.people.contains(person_id),
             file,
@@ -158,7 +159,7 @@ impl Known {
         )
     }
 
-    fn project(&self, file: &Path, line: u64, column: &'static str, code: &str) -> Result<(), DirectoryError> {
+    fn project(&self, file: &Path, line: u64, column: &'static str, code: &str) -> Result<(), CsvError> {
         refuse_unknown(
             code.is_empty() || self.projects.contains(&comparable_name(code)),
             file,
@@ -177,13 +178,13 @@ fn refuse_unknown(
     column: &'static str,
     what: &str,
     name: &str,
-) -> Result<(), DirectoryError> {
+) -> Result<(), CsvError> {
     if is_known {
         return Ok(());
     }
     let what =
         format!("{what} '{name}' is not in the directory; import its file together with this one, or correct the name");
-    Err(DirectoryError::Cell {
+    Err(CsvError::Cell {
         file: file.to_path_buf(),
         line,
         column,
@@ -191,7 +192,7 @@ fn refuse_unknown(
     })
 }
 
-fn check_departments(table: &Table<crate::domain::directory::Department>, known: &Known) -> Result<(), DirectoryError> {
+fn check_departments(table: &Table<crate::domain::directory::Department>, known: &Known) -> Result<(), CsvError> {
     overlaps(
         table,
         |d| (comparable_name(&d.code), d.valid),
@@ -205,7 +206,7 @@ fn check_departments(table: &Table<crate::domain::directory::Department>, known:
         while !above.is_empty() {
             if !seen.insert(above.clone()) {
                 let what = format!("department '{}' is above itself", department.code);
-                return Err(DirectoryError::Cell {
+                return Err(CsvError::Cell {
                     file: table.file.clone(),
                     line: *line,
                     column: "parent_code",
@@ -228,7 +229,7 @@ fn overlaps<T>(
     table: &Table<T>,
     key_of: impl Fn(&T) -> (String, Validity),
     name: impl Fn(&str) -> String,
-) -> Result<(), DirectoryError> {
+) -> Result<(), CsvError> {
     let mut terms: HashMap<String, Vec<(u64, Validity)>> = HashMap::new();
     for (line, row) in &table.rows {
         let (key, valid) = key_of(row);
@@ -238,7 +239,7 @@ fn overlaps<T>(
                 "both say who {} is on the same days; end the first before the second begins",
                 name(&key)
             );
-            return Err(DirectoryError::Lines {
+            return Err(CsvError::Lines {
                 file: table.file.clone(),
                 first: *first,
                 second: *line,

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::compare;
 use crate::domain::attribution::{Reason, State};
-use crate::domain::booked::{Booked, DepartmentKey, RollUp, RollUps};
+use crate::domain::booked::{BillKey, Booked, DepartmentKey, RollUp, RollUps};
 use crate::domain::charge::ChargeClass;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
@@ -38,9 +38,33 @@ const DEPARTMENT_DAY_COLUMNS: [&str; 13] = [
     "cost",
     "net_cost",
 ];
-const PERSON_MODEL_COLUMNS: [&str; 22] = [
+const DEPARTMENT_MONTH_COLUMNS: [&str; 19] = [
     "billing_period",
     "source_id",
+    "payer",
+    "seller",
+    "invoice",
+    "account",
+    "product_code",
+    "line_kind",
+    "token",
+    "charge_class",
+    "charge_type",
+    "currency",
+    "state",
+    "reason",
+    "department",
+    "lines",
+    "tokens",
+    "cost",
+    "net_cost",
+];
+const PERSON_MODEL_COLUMNS: [&str; 25] = [
+    "billing_period",
+    "source_id",
+    "payer",
+    "seller",
+    "invoice",
     "currency",
     "state",
     "reason",
@@ -89,15 +113,20 @@ pub(super) async fn write_roll_ups(
         copy.flush_when_full().await?;
     }
     copy.finish().await?;
-    let month_columns: Vec<&str> = DEPARTMENT_DAY_COLUMNS
-        .into_iter()
-        .filter(|column| *column != "usage_date")
-        .collect();
-    let mut copy = Copy::into(connection, "department_months", &month_columns).await?;
+    let mut copy = Copy::into(connection, "department_months", &DEPARTMENT_MONTH_COLUMNS).await?;
     for (key, sums) in &roll_ups.department_months {
-        let mut row = copy.row(12);
+        let token = key.token.map(|(kind, ttl)| match ttl {
+            Some(ttl) => format!("{kind}_{ttl}"),
+            None => kind.to_string(),
+        });
+        let mut row = copy.row(19);
         row.date(period.first_day()).int4(source_id);
-        put_department(&mut row, key, sums);
+        put_bill(&mut row, &key.bill);
+        row.text_or_null(key.account)
+            .text_or_null(key.product)
+            .text(key.line_kind.as_str())
+            .text_or_null(token.as_deref());
+        put_department(&mut row, &key.department, sums);
         copy.flush_when_full().await?;
     }
     copy.finish().await?;
@@ -106,10 +135,10 @@ pub(super) async fn write_roll_ups(
         let (owner, meaning) = (&key.attribution, key.meaning);
         let (model, tokens) = (meaning.model.as_ref(), meaning.tokens);
         let name = model.map(ToString::to_string);
-        let mut row = copy.row(22);
-        row.date(period.first_day())
-            .int4(source_id)
-            .text(key.currency)
+        let mut row = copy.row(25);
+        row.date(period.first_day()).int4(source_id);
+        put_bill(&mut row, &key.bill);
+        row.text(key.currency)
             .text(owner.state.as_str())
             .text_or_null(owner.reason.map(Reason::as_str));
         row.text_or_null(owner.department)
@@ -133,6 +162,10 @@ pub(super) async fn write_roll_ups(
     }
     copy.finish().await?;
     Ok(())
+}
+
+fn put_bill(row: &mut Row<'_>, bill: &BillKey<'_>) {
+    row.text(bill.payer).text(bill.seller).text_or_null(bill.invoice);
 }
 
 fn put_department(row: &mut Row<'_>, key: &DepartmentKey<'_>, sums: &RollUp) {

@@ -1,0 +1,2 @@
+-- The version of the rules that holds.
+select max(allocation_version) from allocation_versions

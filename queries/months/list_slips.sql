@@ -1,0 +1,6 @@
+-- Slips of a statement that the company's books hold.
+-- $1 statement
+select slip
+from posted_slips
+where statement_id = $1
+order by slip

@@ -1,0 +1,173 @@
+//! A month's state, checks and steps, and its reconciliation.
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use super::chargeback::begin_moment;
+use super::view::{FindingView, MoneyView};
+use crate::domain::chargeback::Reporting;
+use crate::domain::close::Check;
+use crate::domain::period::BillingPeriod;
+use crate::domain::reconciliation::{steps, unexplained};
+use crate::store::books::{Leaves, assemble};
+use crate::store::directory::list_departments;
+use crate::store::month::{find_state, list_events};
+use crate::store::statements::{Statement, list_statements};
+use crate::store::{StoreResult, month};
+
+/// From the invoices to the statement; each step is a number.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReconciliationView {
+    pub period: String,
+    pub steps: Vec<StepView>,
+    /// Must be zero.
+    pub unexplained: MoneyView,
+    pub findings: Vec<FindingView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StepView {
+    pub step: String,
+    pub invoice: Option<String>,
+    pub usd: MoneyView,
+    pub jpy: MoneyView,
+}
+
+/// Reconciles a month as it stands.
+pub async fn reconciliation(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    planning_rate: rust_decimal::Decimal,
+) -> StoreResult<ReconciliationView> {
+    let mut moment = begin_moment(connection).await?;
+    let departments = list_departments(&mut moment).await?;
+    let reporting = Reporting::Yen { planning_rate };
+    let books = assemble(&mut moment, period, &departments, reporting, Leaves::None).await?;
+    moment.commit().await?;
+    let steps = steps(&books.ledger, &books.converted, &books.invoices);
+    let view = steps.iter().map(|step| StepView {
+        step: step.name.to_owned(),
+        invoice: step.invoice.clone(),
+        usd: MoneyView::new(step.usd, "USD"),
+        jpy: MoneyView::new(step.jpy, "JPY"),
+    });
+    Ok(ReconciliationView {
+        period: period.to_string(),
+        steps: view.collect(),
+        unexplained: MoneyView::new(unexplained(&steps), "USD"),
+        findings: books
+            .findings
+            .iter()
+            .map(|finding| FindingView::new(Some(period), finding.clone()))
+            .collect(),
+    })
+}
+
+/// What is left to do until a month is closed, and what was done.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MonthView {
+    pub period: String,
+    /// `open`, `provisional`, `final` or `locked`.
+    pub state: &'static str,
+    /// What `close --to final` demands, as it stands now.
+    pub checks: Vec<CheckView>,
+    pub statements: Vec<StatementView>,
+    pub steps_taken: Vec<EventView>,
+    /// Slips that the company's books hold.
+    pub posted_slips: Vec<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CheckView {
+    pub check: &'static str,
+    /// A hard check is never waived.
+    pub hard: bool,
+    pub passed: bool,
+    pub waived: Option<String>,
+    /// What hangs on it.
+    pub amount: String,
+    pub message: String,
+    pub action: &'static str,
+}
+
+pub fn check_views(checks: &[Check]) -> Vec<CheckView> {
+    let view = checks.iter().map(|check| CheckView {
+        check: check.name,
+        hard: check.is_hard,
+        passed: check.passed,
+        waived: check.waived.clone(),
+        amount: check.amount.to_string(),
+        message: check.message.clone(),
+        action: check.action,
+    });
+    view.collect()
+}
+
+/// A sealed statement.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StatementView {
+    pub version: i32,
+    pub state: &'static str,
+    pub sealed_at: String,
+    pub prepared_by: String,
+    pub total: MoneyView,
+    pub digest: String,
+    /// Of the statement that was sealed before, whatever its month.
+    pub previous_digest: Option<String>,
+}
+
+impl StatementView {
+    pub fn of(statement: &Statement) -> Self {
+        Self {
+            version: statement.version,
+            state: statement.state.as_str(),
+            sealed_at: statement.sealed_at.to_rfc3339(),
+            prepared_by: statement.prepared_by.clone(),
+            total: MoneyView::new(statement.total, "JPY"),
+            digest: statement.digest.clone(),
+            previous_digest: statement.previous_digest.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventView {
+    pub from: String,
+    pub to: String,
+    pub version: Option<i32>,
+    pub reason: Option<String>,
+    pub by: String,
+    pub at: String,
+}
+
+/// A month with its checks.
+pub async fn month(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    checks: Vec<CheckView>,
+) -> StoreResult<MonthView> {
+    let state = find_state(connection, period).await?;
+    let events = list_events(connection, period).await?;
+    let statements = list_statements(connection, period).await?;
+    let posted_slips = match state.statement_id {
+        Some(statement_id) => month::list_posted(connection, statement_id).await?,
+        None => Vec::new(),
+    };
+    let steps_taken = events.into_iter().map(|event| EventView {
+        from: event.from_state,
+        to: event.to_state,
+        version: event.version,
+        reason: event.reason,
+        by: event.done_by,
+        at: event.done_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    });
+    Ok(MonthView {
+        period: period.to_string(),
+        state: state.state.as_str(),
+        checks,
+        statements: statements.iter().map(StatementView::of).collect(),
+        steps_taken: steps_taken.collect(),
+        posted_slips,
+    })
+}

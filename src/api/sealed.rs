@@ -1,0 +1,145 @@
+//! A closed month as it was sealed: what a later delivery, rate or rule says is a finding, never another figure.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::chargeback::{ChargebackView, NamesByCode, view_of};
+use super::view::{FindingView, Footing, MoneyView, RateView};
+use crate::domain::books::{LeafAmount, Posting};
+use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
+use crate::domain::close::MonthState;
+use crate::domain::money::Amount;
+use crate::store::StoreResult;
+use crate::store::month::{find_state, list_deliveries_used};
+use crate::store::statements::{Statement, find_statement, list_lines, list_postings, list_snapshot_ids};
+
+pub(super) struct SealedMonth {
+    statement: Statement,
+    state: MonthState,
+    chargeback: Chargeback,
+    unconverted: Vec<(String, Amount)>,
+    restated: Option<Amount>,
+}
+
+impl SealedMonth {
+    pub(super) async fn read(
+        connection: &mut PgConnection,
+        statement_id: i32,
+        by: GroupBy,
+        reporting: Reporting,
+    ) -> StoreResult<Self> {
+        let statement = find_statement(connection, statement_id).await?;
+        let state = find_state(connection, statement.period).await?.state;
+        let sealed = list_postings(connection, statement_id).await?;
+        let billed: Amount = sealed.iter().map(|(_, posting)| posting.billed).sum();
+        let mut unconverted: Vec<(String, Amount)> = Vec::new();
+        let mut postings: Vec<Posting> = Vec::new();
+        for (currency, posting) in sealed {
+            match in_currency(&currency, reporting, posting.billed, posting.amount) {
+                Some(amount) => postings.push(Posting { amount, ..posting }),
+                None => match unconverted.iter_mut().find(|(known, _)| *known == currency) {
+                    Some((_, sum)) => *sum += posting.billed,
+                    None => unconverted.push((currency, posting.billed)),
+                },
+            }
+        }
+        let chargeback = match by {
+            GroupBy::Department => Chargeback::by_department(statement.period, &postings),
+            by => {
+                let lines = list_lines(connection, statement_id).await?;
+                let leaves = lines.iter().filter_map(|line| {
+                    let amount = in_currency(&line.currency, reporting, line.billed, line.amount)?;
+                    Some(LeafAmount { amount, ..line.leaf()? })
+                });
+                Chargeback::by_leaf(statement.period, by, &leaves.collect::<Vec<_>>(), &postings)
+            }
+        };
+        let restated = restated(connection, &statement, billed).await?;
+        Ok(Self {
+            statement,
+            state,
+            chargeback,
+            unconverted,
+            restated,
+        })
+    }
+
+    pub(super) fn view(
+        &self,
+        reporting: Reporting,
+        names: &NamesByCode,
+        mut findings: Vec<FindingView>,
+    ) -> ChargebackView {
+        findings.extend(
+            self.restated
+                .map(|amount| restated_finding(&self.statement, self.state, amount)),
+        );
+        let head: Value = serde_json::from_str(&self.statement.head).unwrap_or_default();
+        let footing = Footing {
+            basis: "bill",
+            state: self.state.as_str(),
+            data_as_of: head["data_as_of"]
+                .as_str()
+                .and_then(|text| text.parse::<DateTime<Utc>>().ok()),
+            rates: match reporting {
+                Reporting::Usd => Vec::new(),
+                Reporting::Yen { .. } => rates_of(&head),
+            },
+            findings,
+        };
+        view_of(&self.chargeback, reporting, names, footing, &self.unconverted)
+    }
+}
+
+fn in_currency(currency: &str, reporting: Reporting, billed: Amount, sealed: Amount) -> Option<Amount> {
+    match reporting {
+        Reporting::Yen { .. } => Some(sealed),
+        Reporting::Usd => (currency == "USD").then_some(billed),
+    }
+}
+
+/// What deliveries that came after the seal change, in the bill's own currency.
+async fn restated(connection: &mut PgConnection, statement: &Statement, sealed: Amount) -> StoreResult<Option<Amount>> {
+    let used = list_snapshot_ids(connection, statement.statement_id).await?;
+    let mut now = list_deliveries_used(connection, statement.period).await?;
+    now.sort_by_key(|delivery| delivery.snapshot_id);
+    if now.iter().map(|delivery| delivery.snapshot_id).collect::<Vec<_>>() == used {
+        return Ok(None);
+    }
+    let billed: Amount = now.iter().map(|delivery| delivery.cost).sum();
+    Ok(Some(billed - sealed))
+}
+
+fn restated_finding(statement: &Statement, state: MonthState, amount: Amount) -> FindingView {
+    let action = match state {
+        MonthState::Locked => "nothing: it becomes a true-up in the next open month",
+        _ => "look at what changed with 'anbun ingest status'; reopen the month to take it over",
+    };
+    FindingView {
+        code: "restated".to_owned(),
+        severity: "warning",
+        subject: format!("statement {}", statement.version),
+        message: "a delivery that came after the month was sealed changes the bill; these figures are the sealed ones"
+            .to_owned(),
+        action: action.to_owned(),
+        period: Some(statement.period.to_string()),
+        amount: Some(MoneyView::new(amount, "USD")),
+        lines: None,
+    }
+}
+
+fn rates_of(head: &Value) -> Vec<RateView> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let rates = head["rates"].as_array().into_iter().flatten().map(|rate| RateView {
+        value: text(&rate["value"]).unwrap_or_default(),
+        source_currency: "USD",
+        target_currency: "JPY",
+        kind: text(&rate["kind"]).unwrap_or_default(),
+        date: text(&rate["date"]),
+        source: text(&rate["source"]).unwrap_or_default(),
+        invoice: text(&rate["invoice"]),
+        locked: true,
+    });
+    rates.collect()
+}

@@ -1,0 +1,243 @@
+//! `anbun invoices add|import|list|remove`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use chrono::NaiveDate;
+use clap::Subcommand;
+use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
+use sqlx::Connection;
+
+use super::output::{self, Table, print_findings};
+use super::{CommandContext, NeedsDecision};
+use crate::api::registers::InvoiceView;
+use crate::api::view::{FindingView, grouped};
+use crate::domain::actor::{Action, authorize};
+use crate::domain::chargeback::Reporting;
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::invoice::{Invoice, InvoiceKind, InvoiceTax, TaxTreatment, compare_invoices};
+use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
+use crate::sources::finance_csv::read_invoices;
+use crate::store::books::{Leaves, assemble, billed_by_invoice};
+use crate::store::directory::list_departments;
+use crate::store::invoices::{delete_invoice, list_invoices, record_invoice};
+use crate::store::month::refuse_closed;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum InvoicesCommand {
+    /// Record one invoice
+    Add(Box<AddArguments>),
+    /// Record invoices from CSV, all or none
+    Import { file: PathBuf },
+    /// Recorded invoices
+    List { period: Option<BillingPeriod> },
+    /// Take an invoice out, to record it again; not of a month that is closed
+    Remove { invoice_id: String },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct AddArguments {
+    invoice_id: String,
+    #[arg(long)]
+    payer: String,
+    /// As the bill names it
+    #[arg(long)]
+    seller: String,
+    /// T and thirteen digits
+    #[arg(long, default_value = "")]
+    registration_number: String,
+    #[arg(long, default_value = "invoice", value_parser = ["invoice", "refund", "corrected"])]
+    kind: String,
+    #[arg(long)]
+    corrects: Option<String>,
+    #[arg(long)]
+    issue_date: NaiveDate,
+    #[arg(long)]
+    period: BillingPeriod,
+    #[arg(long, value_parser = ["JPY", "USD"])]
+    currency: String,
+    /// Without tax
+    #[arg(long, value_parser = parse_amount, allow_hyphen_values = true)]
+    net_usd: Amount,
+    #[arg(long, allow_hyphen_values = true)]
+    net_jpy: Option<i128>,
+    #[arg(long, value_parser = ["charged", "reverse_charge", "none", "undecided"])]
+    treatment: String,
+    /// Rate and tax, such as 0.10=12.34 USD or 0.10=12.34/1974 with yen; once for each rate
+    #[arg(long, value_parser = parse_tax)]
+    tax: Vec<InvoiceTax>,
+    /// The invoice itself; its SHA-256 is kept
+    #[arg(long)]
+    file: Option<PathBuf>,
+}
+
+fn parse_amount(text: &str) -> Result<Amount, String> {
+    Amount::parse(text).ok_or_else(|| format!("'{text}' is no amount"))
+}
+
+fn parse_tax(text: &str) -> Result<InvoiceTax, String> {
+    let read = || {
+        let (rate, amounts) = text.split_once('=')?;
+        let (usd, jpy) = amounts
+            .split_once('/')
+            .map_or((amounts, None), |(usd, jpy)| (usd, Some(jpy)));
+        Some(InvoiceTax {
+            rate: rate.parse::<Decimal>().ok()?.normalize(),
+            usd: Amount::parse(usd)?,
+            jpy: jpy.map(str::parse).transpose().ok()?,
+        })
+    };
+    read().ok_or_else(|| format!("'{text}' is no tax; write it as 0.10=12.34/1974"))
+}
+
+fn digest_of(file: &Path) -> anyhow::Result<String> {
+    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+pub(super) async fn run(context: &CommandContext, command: InvoicesCommand) -> anyhow::Result<()> {
+    match command {
+        InvoicesCommand::Add(arguments) => {
+            let invoice = invoice_of(*arguments)?;
+            record(context, vec![invoice]).await
+        }
+        InvoicesCommand::Import { file } => record(context, read_invoices(&file)?).await,
+        InvoicesCommand::List { period } => list(context, period).await,
+        InvoicesCommand::Remove { invoice_id } => remove(context, &invoice_id).await,
+    }
+}
+
+fn invoice_of(arguments: AddArguments) -> anyhow::Result<Invoice> {
+    let file_sha256 = arguments
+        .file
+        .as_deref()
+        .map(digest_of)
+        .transpose()?
+        .unwrap_or_default();
+    let name = |file: &PathBuf| file.file_name().map(|name| name.to_string_lossy().into_owned());
+    let invoice = Invoice {
+        invoice_id: arguments.invoice_id,
+        payer: arguments.payer,
+        seller: arguments.seller,
+        registration_number: arguments.registration_number,
+        kind: InvoiceKind::parse(&arguments.kind).unwrap_or(InvoiceKind::Invoice),
+        corrects: arguments.corrects,
+        issue_date: arguments.issue_date,
+        period: arguments.period,
+        currency: arguments.currency,
+        net_usd: arguments.net_usd,
+        net_jpy: arguments.net_jpy,
+        treatment: TaxTreatment::parse(&arguments.treatment).unwrap_or(TaxTreatment::Undecided),
+        taxes: arguments.tax,
+        file_name: arguments.file.as_ref().and_then(name).unwrap_or_default(),
+        file_sha256,
+    };
+    match invoice.check() {
+        Ok(()) => Ok(invoice),
+        Err(what) => anyhow::bail!("invoice {}: {what}; nothing was recorded", invoice.invoice_id),
+    }
+}
+
+/// Records invoices, all or none, and says where they do not match the bill.
+async fn record(context: &CommandContext, invoices: Vec<Invoice>) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::KeepRegisters)?;
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let mut transaction = connection.begin().await?;
+    for invoice in &invoices {
+        refuse_closed(&mut transaction, invoice.period).await?;
+        if !record_invoice(&mut transaction, invoice, &context.actor.name, context.clock.now()).await? {
+            anyhow::bail!(
+                "invoice {} is recorded already; nothing was recorded. To correct it: 'anbun invoices remove {0}', then add it again",
+                invoice.invoice_id
+            );
+        }
+    }
+    transaction.commit().await?;
+    let mut findings: Vec<FindingView> = Vec::new();
+    let periods: std::collections::BTreeSet<BillingPeriod> = invoices.iter().map(|invoice| invoice.period).collect();
+    for period in periods {
+        let found = differences(&mut connection, period).await?;
+        let of_these = |finding: &Finding| {
+            invoices
+                .iter()
+                .any(|invoice| finding.subject.starts_with(&invoice.invoice_id))
+        };
+        findings.extend(
+            found
+                .into_iter()
+                .filter(of_these)
+                .map(|finding| FindingView::new(Some(period), finding)),
+        );
+    }
+    eprintln!("{} invoices are recorded", invoices.len());
+    print_findings(&findings);
+    let decide = findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Info.as_str())
+        .count();
+    if decide > 0 {
+        return Err(NeedsDecision(format!("{decide} findings about them need a decision")).into());
+    }
+    Ok(())
+}
+
+async fn differences(connection: &mut sqlx::PgConnection, period: BillingPeriod) -> anyhow::Result<Vec<Finding>> {
+    let departments = list_departments(connection).await?;
+    let books = assemble(connection, period, &departments, Reporting::Usd, Leaves::None).await?;
+    Ok(compare_invoices(
+        period,
+        &books.invoices,
+        &billed_by_invoice(&books.ledger),
+    ))
+}
+
+async fn list(context: &CommandContext, period: Option<BillingPeriod>) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::ReadChargeback)?;
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let invoices = list_invoices(&mut connection, period).await?;
+    let views: Vec<InvoiceView> = invoices.iter().map(InvoiceView::of).collect();
+    let mut table = Table::new(&[
+        "period", "invoice", "seller", "issued", "net USD", "tax USD", "net JPY", "tax JPY", "JPY/USD", "tax is",
+    ]);
+    for view in &views {
+        let yen = |money: &Option<crate::api::view::MoneyView>| {
+            money.as_ref().map(|m| grouped(&m.amount)).unwrap_or_default()
+        };
+        table.push(vec![
+            view.period.clone(),
+            view.invoice_id.clone(),
+            view.seller.clone(),
+            view.issue_date.clone(),
+            grouped(&view.net_usd.amount),
+            grouped(&view.tax_usd.amount),
+            yen(&view.net_jpy),
+            yen(&view.tax_jpy),
+            view.implied_rate.clone().unwrap_or_default(),
+            view.treatment.to_owned(),
+        ]);
+    }
+    output::print(context.format(), &views, &table)
+}
+
+async fn remove(context: &CommandContext, invoice_id: &str) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::KeepRegisters)?;
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let mut transaction = connection.begin().await?;
+    let invoices = list_invoices(&mut transaction, None).await?;
+    let Some(invoice) = invoices.iter().find(|invoice| invoice.invoice_id == invoice_id) else {
+        anyhow::bail!("no invoice '{invoice_id}' is recorded");
+    };
+    refuse_closed(&mut transaction, invoice.period).await?;
+    delete_invoice(&mut transaction, invoice_id).await?;
+    transaction.commit().await?;
+    eprintln!("invoice {invoice_id} is out of the register");
+    Ok(())
+}

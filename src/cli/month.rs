@@ -1,0 +1,70 @@
+//! `anbun month PERIOD`: what is left to do.
+
+use super::CommandContext;
+use super::output::{self, Table};
+use crate::api::month::{MonthView, check_views, month};
+use crate::api::view::grouped;
+use crate::domain::actor::{Action, authorize};
+use crate::domain::close::{Check, MonthState};
+use crate::domain::period::BillingPeriod;
+use crate::jobs::close_month::check;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct MonthArguments {
+    /// YYYY-MM
+    period: BillingPeriod,
+}
+
+pub(super) async fn run(context: &CommandContext, arguments: MonthArguments) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::ReadChargeback)?;
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let checks = check(&mut connection, arguments.period, MonthState::Final, &context.closing()).await?;
+    let view: MonthView = month(&mut connection, arguments.period, check_views(&checks)).await?;
+    let mut table = checks_table();
+    for found in &checks {
+        table.push(check_row(found));
+    }
+    output::print(context.format(), &view, &table)?;
+    eprintln!("{} is {}", view.period, view.state);
+    for event in &view.steps_taken {
+        let version = event
+            .version
+            .map(|version| format!(", statement {version}"))
+            .unwrap_or_default();
+        let reason = event
+            .reason
+            .as_ref()
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
+        eprintln!(
+            "{} {} -> {} by {}{version}{reason}",
+            event.at, event.from, event.to, event.by
+        );
+    }
+    Ok(())
+}
+
+pub(super) fn checks_table() -> Table {
+    Table::new(&["check", "is", "JPY", "what", "to do"])
+}
+
+pub(super) fn check_row(check: &Check) -> Vec<String> {
+    let state = match (check.passed, &check.waived, check.is_hard) {
+        (true, ..) => "ok",
+        (false, Some(_), _) => "waived",
+        (false, None, true) => "FAILS",
+        (false, None, false) => "decide",
+    };
+    let amount = if check.amount.is_zero() {
+        String::new()
+    } else {
+        grouped(&check.amount.to_string())
+    };
+    let (what, action) = match &check.waived {
+        Some(reason) => (format!("{}; {reason}", check.message), ""),
+        None if check.passed => (check.message.clone(), ""),
+        None => (check.message.clone(), check.action),
+    };
+    vec![check.name.to_owned(), state.to_owned(), amount, what, action.to_owned()]
+}

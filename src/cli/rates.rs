@@ -1,0 +1,148 @@
+//! `anbun rates list|set|import|policy`
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use chrono::NaiveDate;
+use clap::Subcommand;
+use rust_decimal::Decimal;
+
+use super::CommandContext;
+use super::output::{self, Table};
+use crate::api::registers::{PolicyView, RateRecordView};
+use crate::domain::actor::{Action, authorize};
+use crate::domain::period::BillingPeriod;
+use crate::domain::rate::{DateRule, Rate, RateKind, RatePolicy, check_rate};
+use crate::sources::finance_csv::read_rates;
+use crate::store::rates::{read_rate_book, record_policy, record_rates};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RatesCommand {
+    /// Every rate that counts
+    List,
+    /// Record one rate: yen for a dollar
+    Set {
+        value: Decimal,
+        #[arg(long, value_parser = ["planning", "ttm", "tts", "ttb", "interbank"])]
+        kind: String,
+        /// The day that it is of; a planning rate holds from it until the next
+        #[arg(long)]
+        date: NaiveDate,
+        /// Where it comes from, such as the bank's board
+        #[arg(long)]
+        source: String,
+        /// It is right although it looks odd
+        #[arg(long)]
+        accept: bool,
+    },
+    /// Record rates from CSV: rate_date,kind,value,source
+    Import {
+        file: PathBuf,
+        /// They are right although some look odd
+        #[arg(long)]
+        accept: bool,
+    },
+    /// Which rate months use until their invoices are recorded
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    List,
+    /// From a month on
+    Set {
+        #[arg(long)]
+        from: BillingPeriod,
+        #[arg(long, value_parser = ["planning", "ttm", "tts", "ttb", "interbank"])]
+        kind: String,
+        #[arg(long, value_parser = ["month_end", "previous_month_end", "month_start", "month_average"], default_value = "month_end")]
+        date_rule: String,
+    },
+}
+
+pub(super) async fn run(context: &CommandContext, command: RatesCommand) -> anyhow::Result<()> {
+    let (by, now) = (context.actor.name.as_str(), context.clock.now());
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    match command {
+        RatesCommand::List => {
+            authorize(&context.actor, Action::ReadChargeback)?;
+            let book = read_rate_book(&mut connection, context.config.currency.planning_rate).await?;
+            let views: Vec<RateRecordView> = book.rates.iter().map(RateRecordView::of).collect();
+            let mut table = Table::new(&["date", "kind", "yen for a dollar", "source", "set by"]);
+            for view in &views {
+                table.push(vec![
+                    view.date.clone(),
+                    view.kind.to_owned(),
+                    view.value.clone(),
+                    view.source.clone(),
+                    view.set_by.clone(),
+                ]);
+            }
+            output::print(context.format(), &views, &table)
+        }
+        RatesCommand::Set {
+            value,
+            kind,
+            date,
+            source,
+            accept,
+        } => {
+            authorize(&context.actor, Action::KeepRegisters)?;
+            if let Err(what) = check_rate(value, accept) {
+                bail!("{what}; nothing was recorded");
+            }
+            let kind = RateKind::parse(&kind).unwrap_or(RateKind::Planning);
+            let set_by = by.to_owned();
+            record_rates(
+                &mut connection,
+                &[Rate {
+                    kind,
+                    date,
+                    value,
+                    source,
+                    set_by,
+                }],
+                by,
+                now,
+            )
+            .await?;
+            eprintln!("recorded: {value} yen for a dollar, {kind} of {date}");
+            Ok(())
+        }
+        RatesCommand::Import { file, accept } => {
+            authorize(&context.actor, Action::KeepRegisters)?;
+            let rates = read_rates(&file, by, accept)?;
+            record_rates(&mut connection, &rates, by, now).await?;
+            eprintln!("{} rates are recorded", rates.len());
+            Ok(())
+        }
+        RatesCommand::Policy(PolicyCommand::List) => {
+            authorize(&context.actor, Action::ReadChargeback)?;
+            let book = read_rate_book(&mut connection, context.config.currency.planning_rate).await?;
+            let views: Vec<PolicyView> = book.policies.iter().map(PolicyView::of).collect();
+            let mut table = Table::new(&["from", "kind", "date rule", "set by"]);
+            for view in &views {
+                let cells = [&view.valid_from, view.kind, view.date_rule, &view.set_by];
+                table.push(cells.map(str::to_owned).to_vec());
+            }
+            output::print(context.format(), &views, &table)
+        }
+        RatesCommand::Policy(PolicyCommand::Set { from, kind, date_rule }) => {
+            authorize(&context.actor, Action::KeepRegisters)?;
+            let policy = RatePolicy {
+                valid_from: from,
+                kind: RateKind::parse(&kind).unwrap_or(RateKind::Planning),
+                date_rule: DateRule::parse(&date_rule).unwrap_or(DateRule::MonthEnd),
+                set_by: by.to_owned(),
+            };
+            record_policy(&mut connection, &policy, now).await?;
+            eprintln!(
+                "months from {from} on use the {} rate by {}",
+                policy.kind, policy.date_rule
+            );
+            Ok(())
+        }
+    }
+}

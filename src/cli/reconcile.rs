@@ -1,0 +1,37 @@
+//! `anbun reconcile PERIOD`
+
+use super::output::{self, Table};
+use super::{CommandContext, NeedsDecision};
+use crate::api::month::{ReconciliationView, reconciliation};
+use crate::api::view::grouped;
+use crate::domain::actor::{Action, authorize};
+use crate::domain::period::BillingPeriod;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ReconcileArguments {
+    /// YYYY-MM
+    period: BillingPeriod,
+}
+
+pub(super) async fn run(context: &CommandContext, arguments: ReconcileArguments) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::ReadChargeback)?;
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let view: ReconciliationView =
+        reconciliation(&mut connection, arguments.period, context.config.currency.planning_rate).await?;
+    let mut table = Table::new(&["step", "invoice", "USD", "JPY"]);
+    for step in &view.steps {
+        table.push(vec![
+            step.step.clone(),
+            step.invoice.clone().unwrap_or_default(),
+            grouped(&step.usd.amount),
+            grouped(&step.jpy.amount),
+        ]);
+    }
+    output::print(context.format(), &view, &table)?;
+    output::print_findings(&view.findings);
+    if view.unexplained.amount != "0" {
+        return Err(NeedsDecision(format!("{} USD are unexplained", view.unexplained.amount)).into());
+    }
+    Ok(())
+}

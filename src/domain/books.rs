@@ -1,0 +1,192 @@
+//! The books of a month: the bill, divided between departments and what is kept visible, in exact dollars.
+//!
+//! Direct charge first.  Credits and discounts then follow the usage that they belong to, where the bill shows it; what is
+//! left goes into pools, and each pool is divided once, by its rule, in the order of `Pool`.  Must never lose or make a
+//! unit: the ledger asserts that its entries add up to every bill.
+
+mod allocate;
+mod convert;
+mod people;
+
+pub use convert::{BillRate, Conversion, Converted, Group, InvoiceTotals, Posting, TooLargeToConvert};
+pub use people::{LeafAmount, spread_over_leaves};
+
+use std::collections::BTreeMap;
+
+use super::allocation::Pool;
+use super::attribution::Reason;
+use super::charge::ChargeClass;
+use super::finding::Finding;
+use super::money::Amount;
+use super::period::BillingPeriod;
+use super::usage_type::LineKind;
+
+/// One bill of the month: what invoices, rates and bases of allocation are kept apart by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bill {
+    pub payer: String,
+    /// The entity that sells, as the bill names it.
+    pub seller: String,
+    /// Empty on the bill until the invoice is made.
+    pub invoice: Option<String>,
+    pub currency: String,
+}
+
+/// Lines of a month that agree in everything that allocation asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChargeSum {
+    /// Position in `MonthFacts::bills`.
+    pub bill: usize,
+    pub account: Option<String>,
+    pub product: Option<String>,
+    pub class: ChargeClass,
+    pub charge_type: String,
+    pub line_kind: LineKind,
+    /// Kind and cache time of usage that is tokens.
+    pub token: Option<String>,
+    /// Why usage has no department.
+    pub reason: Option<Reason>,
+    pub department: Option<String>,
+    pub lines: i64,
+    pub tokens: i64,
+    pub cost: Amount,
+}
+
+/// Lines of other services on the same bills.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherServices {
+    pub bill: usize,
+    pub is_tax: bool,
+    pub lines: i64,
+    pub cost: Amount,
+}
+
+/// Attributed usage by everything that a view may ask for: a leaf of the month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeafSum {
+    pub bill: usize,
+    pub department: String,
+    pub person: Option<String>,
+    pub model: Option<String>,
+    pub project: Option<String>,
+    pub lines: i64,
+    pub tokens: i64,
+    pub cost: Amount,
+}
+
+/// A department as the directory has it in the month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DepartmentInMonth {
+    pub legal_entity: String,
+    /// Days of the month on which it exists.
+    pub days_valid: u32,
+    /// Who goes on for it, where it has ended.
+    pub successor: Option<String>,
+}
+
+/// Everything that a month's books are made from.
+#[derive(Debug, Clone, Default)]
+pub struct MonthFacts {
+    pub bills: Vec<Bill>,
+    pub sums: Vec<ChargeSum>,
+    pub other_services: Vec<OtherServices>,
+    pub departments: BTreeMap<String, DepartmentInMonth>,
+}
+
+/// A column of the chargeback, in the order in which yen are apportioned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Column {
+    /// Usage that is the department's own.
+    Direct,
+    /// Usage that is shared, or that nobody owns yet.
+    Allocated,
+    Other,
+    Discounts,
+    Credits,
+    Refunds,
+    Tax,
+}
+
+impl Column {
+    pub const ALL: [Self; 7] = [
+        Self::Direct,
+        Self::Allocated,
+        Self::Other,
+        Self::Discounts,
+        Self::Credits,
+        Self::Refunds,
+        Self::Tax,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Allocated => "allocated",
+            Self::Other => "other",
+            Self::Discounts => "discounts",
+            Self::Credits => "credits",
+            Self::Refunds => "refunds",
+            Self::Tax => "tax",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|column| column.as_str() == text)
+    }
+
+    const fn of(pool: &Pool) -> Self {
+        match pool {
+            Pool::Department(_) | Pool::Feature(_) | Pool::Capacity(_) | Pool::Unattributed(_) => Self::Allocated,
+            Pool::Other(_) => Self::Other,
+            Pool::Discount(_) => Self::Discounts,
+            Pool::Credit => Self::Credits,
+            Pool::Refund => Self::Refunds,
+            Pool::Tax => Self::Tax,
+        }
+    }
+}
+
+/// Why an entry is where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Basis {
+    /// Usage of the department's own people and principals.
+    Direct,
+    /// It belongs to usage of the same payer, account and product.
+    FollowsUsage,
+    /// Divided by the rule at this position.
+    Rule(usize),
+    /// Nobody has the base of the rule at this position; its fallback has it.
+    Fallback(usize),
+    /// No rule, or a rule that says so.
+    Kept,
+}
+
+/// An amount of one bill with one holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub bill: usize,
+    pub column: Column,
+    /// None of direct usage.
+    pub pool: Option<Pool>,
+    /// None: kept visible.
+    pub department: Option<String>,
+    pub basis: Basis,
+    pub cost: Amount,
+    /// Of direct usage, and of what is kept visible.
+    pub lines: i64,
+    pub tokens: i64,
+}
+
+/// The month in exact amounts of each bill's currency.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    pub period: BillingPeriod,
+    pub bills: Vec<Bill>,
+    /// Ordered by bill, column, department and pool.
+    pub entries: Vec<Entry>,
+    pub other_services: Vec<OtherServices>,
+    pub findings: Vec<Finding>,
+}
+
+#[cfg(test)]
+mod tests;

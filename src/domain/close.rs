@@ -1,0 +1,447 @@
+//! Closing a month: its states, and what each step demands.
+//!
+//! open -> provisional -> final -> locked.  A hard check is never waived; a soft one is, by name, with a reason that is
+//! printed on the statement.  Locked never reopens.
+
+use std::collections::BTreeMap;
+
+use super::finding::{Finding, Severity};
+use super::money::Amount;
+use super::named::named;
+use super::rate::RATE_MISSING;
+
+named! {
+    MonthState {
+        Open = "open",
+        Provisional = "provisional",
+        Final = "final",
+        Locked = "locked",
+    }
+}
+
+/// Something that a step demands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    pub name: &'static str,
+    pub is_hard: bool,
+    pub passed: bool,
+    /// What hangs on it, in the currency of the chargeback.
+    pub amount: Amount,
+    pub message: String,
+    pub action: &'static str,
+    /// Why a soft one that fails was let pass.
+    pub waived: Option<String>,
+}
+
+impl Check {
+    fn new(name: &'static str, is_hard: bool, message: impl Into<String>, action: &'static str) -> Self {
+        Self {
+            name,
+            is_hard,
+            passed: true,
+            amount: Amount::ZERO,
+            message: message.into(),
+            action,
+            waived: None,
+        }
+    }
+
+    fn failing(self, amount: Amount) -> Self {
+        Self {
+            passed: false,
+            amount,
+            ..self
+        }
+    }
+
+    /// Whether it stands in the way.
+    pub fn blocks(&self) -> bool {
+        !self.passed && self.waived.is_none()
+    }
+}
+
+/// What the checks look at.
+#[derive(Debug, Clone)]
+pub struct CloseFacts<'f> {
+    pub target: MonthState,
+    /// Deliveries that were not counted a second time, and those whose second count differs.
+    pub recounts_missing: i64,
+    pub recounts_unequal: i64,
+    /// In the currency of the chargeback.
+    pub quarantined: Amount,
+    /// Up to this much may stay undecided.
+    pub quarantine_max: Amount,
+    pub days_missing: usize,
+    /// In the currency of the chargeback: bills that carry no invoice yet.
+    pub without_invoice: Amount,
+    pub unconverted: &'f [(String, Amount)],
+    /// Of the books and of the deliveries.
+    pub findings: &'f [Finding],
+}
+
+/// Every check of a step, in the order of the checklist.
+pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
+    let of = |code: &str| {
+        facts
+            .findings
+            .iter()
+            .filter(|finding| finding.code == code)
+            .collect::<Vec<_>>()
+    };
+    let amount = |found: &[&Finding]| found.iter().filter_map(|finding| finding.amount).sum::<Amount>();
+    let told = |found: &[&Finding]| {
+        found
+            .iter()
+            .map(|finding| finding.subject.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let mut checks = Vec::new();
+
+    // The books assert it when they are made; a month that does not add up has none.
+    checks.push(Check::new(
+        "conservation",
+        true,
+        "departments and what is kept visible add up to the bill",
+        "nothing",
+    ));
+
+    let recount = Check::new(
+        "recount",
+        true,
+        "every delivery was counted a second time and is equal",
+        "run 'anbun job run recount-charges'",
+    );
+    checks.push(match (facts.recounts_missing, facts.recounts_unequal) {
+        (0, 0) => recount,
+        (0, unequal) => Check {
+            message: format!("the second count of {unequal} deliveries differs"),
+            ..recount.failing(Amount::ZERO)
+        },
+        (missing, _) => Check {
+            message: format!("{missing} deliveries were not counted a second time"),
+            ..recount.failing(Amount::ZERO)
+        },
+    });
+
+    let differs = of("invoice_differs");
+    let unexplained = Check::new(
+        "unexplained",
+        true,
+        "every recorded invoice equals its bill",
+        "see 'anbun reconcile', and record the invoice again where it was typed wrong",
+    );
+    checks.push(match differs.is_empty() {
+        true => unexplained,
+        false => Check {
+            message: format!("unexplained between invoice and bill, in USD: {}", told(&differs)),
+            ..unexplained.failing(amount(&differs))
+        },
+    });
+
+    let currencies = Check::new(
+        "currencies",
+        true,
+        "every bill has a rate",
+        "record a rate for the currency of the bill",
+    );
+    checks.push(match facts.unconverted {
+        [] => currencies,
+        [(currency, amount), ..] => Check {
+            message: format!("{amount} {currency} cannot be converted"),
+            ..currencies.failing(*amount)
+        },
+    });
+
+    let rate = Check::new(
+        "rate",
+        false,
+        "the rate is the policy's",
+        "record it with 'anbun rates set'",
+    );
+    checks.push(match of(RATE_MISSING).first() {
+        None => rate,
+        Some(finding) => Check {
+            message: finding.message.clone(),
+            ..rate.failing(Amount::ZERO)
+        },
+    });
+
+    let quarantine = Check::new(
+        "quarantine",
+        false,
+        "what is undecided is within the limit",
+        "decide them: 'anbun costs --by principal,reason --where state=quarantined'",
+    );
+    checks.push(match facts.quarantined > facts.quarantine_max {
+        false => quarantine,
+        true => Check {
+            message: format!("{} is undecided, {} may be", facts.quarantined, facts.quarantine_max),
+            ..quarantine.failing(facts.quarantined)
+        },
+    });
+
+    let days = Check::new(
+        "days",
+        false,
+        "every day of the month is delivered",
+        "wait for the delivery, or close with the days missing",
+    );
+    checks.push(match facts.days_missing {
+        0 => days,
+        missing => Check {
+            message: format!("{missing} days of the month are not delivered"),
+            ..days.failing(Amount::ZERO)
+        },
+    });
+
+    let undivided = of("nothing_to_divide_by");
+    let allocation = Check::new(
+        "allocation",
+        false,
+        "every rule finds somebody to divide by",
+        "name a fallback in the allocation rule",
+    );
+    checks.push(match undivided.is_empty() {
+        true => allocation,
+        false => Check {
+            message: format!("these pools stay visible: {}", told(&undivided)),
+            ..allocation.failing(amount(&undivided))
+        },
+    });
+
+    let named_elsewhere = [
+        "invoice_differs",
+        RATE_MISSING,
+        "nothing_to_divide_by",
+        "invoice_not_recorded",
+        "no_rate",
+    ];
+    let errors: Vec<&Finding> = facts
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error && !named_elsewhere.contains(&finding.code))
+        .collect();
+    let no_errors = Check::new(
+        "errors",
+        false,
+        "no finding of the month is an error",
+        "see 'anbun chargeback preview'",
+    );
+    checks.push(match errors.is_empty() {
+        true => no_errors,
+        false => Check {
+            message: format!("{} findings are errors: {}", errors.len(), told(&errors)),
+            ..no_errors.failing(Amount::ZERO)
+        },
+    });
+
+    if facts.target == MonthState::Final {
+        let missing = of("invoice_not_recorded");
+        let recorded = Check::new(
+            "invoices",
+            true,
+            "every invoice that the bill names is recorded",
+            "record them with 'anbun invoices add' or 'import'",
+        );
+        checks.push(match missing.is_empty() {
+            true => recorded,
+            false => Check {
+                message: format!("not recorded, in USD: {}", told(&missing)),
+                ..recorded.failing(amount(&missing))
+            },
+        });
+        let invoiced = Check::new(
+            "invoiced",
+            false,
+            "every line of the bill has its invoice",
+            "wait until AWS has made the invoices",
+        );
+        checks.push(match facts.without_invoice.is_zero() {
+            true => invoiced,
+            false => Check {
+                message: "lines of the bill have no invoice yet".to_owned(),
+                ..invoiced.failing(facts.without_invoice)
+            },
+        });
+        let undecided = of("tax_undecided");
+        let tax = Check::new(
+            "tax",
+            false,
+            "how tax stands is known for every invoice",
+            "record the invoice with its treatment",
+        );
+        checks.push(match undecided.is_empty() {
+            true => tax,
+            false => Check {
+                message: format!("undecided: {}", told(&undecided)),
+                ..tax.failing(Amount::ZERO)
+            },
+        });
+    }
+    checks
+}
+
+/// Why waivers are refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WaiverError {
+    #[error("there is no check '{0}'; checks are {1}")]
+    Unknown(String, String),
+    #[error("the check '{0}' is never waived: {1}")]
+    Hard(String, String),
+    #[error("the check '{0}' is waived without a reason")]
+    NoReason(String),
+}
+
+/// Lets soft checks pass, each with its reason.
+pub fn waive(checks: &mut [Check], waivers: &BTreeMap<String, String>) -> Result<(), WaiverError> {
+    for (name, reason) in waivers {
+        let all = checks.iter().map(|check| check.name).collect::<Vec<_>>().join(", ");
+        let Some(check) = checks.iter_mut().find(|check| check.name == name) else {
+            return Err(WaiverError::Unknown(name.clone(), all));
+        };
+        if reason.trim().is_empty() {
+            return Err(WaiverError::NoReason(name.clone()));
+        }
+        if check.is_hard {
+            return Err(WaiverError::Hard(name.clone(), check.message.clone()));
+        }
+        check.waived = Some(reason.trim().to_owned());
+    }
+    Ok(())
+}
+
+/// Why a month may not take a step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    #[error("the month is locked; what comes later becomes a true-up in the next open month")]
+    Locked,
+    #[error("a {from} month cannot become {to}; {action}")]
+    NotFrom {
+        from: MonthState,
+        to: MonthState,
+        action: &'static str,
+    },
+    #[error("{0} is not locked yet; months are locked in their order")]
+    EarlierNotLocked(String),
+    #[error("{0} is {1} already; reopen it first, then this one")]
+    LaterIsClosed(String, MonthState),
+    #[error("'{0}' prepared the statement; somebody else locks it, or set [close] two_person = false")]
+    SamePerson(String),
+    #[error("the journal is not marked as posted: {0}; say so with 'anbun chargeback posted'")]
+    NotPosted(String),
+    #[error("reopening a month needs a reason")]
+    NoReason,
+}
+
+/// Whether a month in a state may be closed to another.
+pub fn may_close(from: MonthState, to: MonthState) -> Result<(), StepError> {
+    match (from, to) {
+        (MonthState::Locked, _) => Err(StepError::Locked),
+        (MonthState::Final, MonthState::Provisional) => Err(StepError::NotFrom {
+            from,
+            to,
+            action: "reopen it first, with a reason",
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(findings: &[Finding]) -> CloseFacts<'_> {
+        CloseFacts {
+            target: MonthState::Final,
+            recounts_missing: 0,
+            recounts_unequal: 0,
+            quarantined: Amount::ZERO,
+            quarantine_max: Amount::ZERO,
+            days_missing: 0,
+            without_invoice: Amount::ZERO,
+            unconverted: &[],
+            findings,
+        }
+    }
+
+    #[test]
+    fn a_clean_month_passes_and_each_fault_blocks_by_name() {
+        assert!(checks(&facts(&[])).iter().all(|check| check.passed));
+        let finding = |code: &'static str, severity| Finding::new(code, severity, "x", "m", "a");
+        let findings = [
+            finding("invoice_differs", Severity::Error),
+            finding("rate_missing", Severity::Warning),
+            finding("nothing_to_divide_by", Severity::Warning),
+            finding("day_missing", Severity::Error),
+            finding("invoice_not_recorded", Severity::Warning),
+            finding("tax_undecided", Severity::Warning),
+        ];
+        let failing = CloseFacts {
+            recounts_missing: 1,
+            quarantined: Amount::from_whole(5),
+            days_missing: 2,
+            without_invoice: Amount::from_whole(1),
+            unconverted: &[("CNY".to_owned(), Amount::ZERO)],
+            ..facts(&findings)
+        };
+        let blocking: Vec<&str> = checks(&failing)
+            .iter()
+            .filter(|check| check.blocks())
+            .map(|check| check.name)
+            .collect();
+        let all = [
+            "recount",
+            "unexplained",
+            "currencies",
+            "rate",
+            "quarantine",
+            "days",
+            "allocation",
+            "errors",
+            "invoices",
+            "invoiced",
+            "tax",
+        ];
+        assert_eq!(blocking, all);
+    }
+
+    #[test]
+    fn only_soft_checks_are_waived_and_with_a_reason() {
+        let mut found = checks(&CloseFacts {
+            quarantined: Amount::from_whole(5),
+            ..facts(&[])
+        });
+        let with = |name: &str, reason: &str| BTreeMap::from([(name.to_owned(), reason.to_owned())]);
+        assert!(matches!(
+            waive(&mut found, &with("recount", "late")),
+            Err(WaiverError::Hard(..))
+        ));
+        assert!(matches!(
+            waive(&mut found, &with("quarantine", " ")),
+            Err(WaiverError::NoReason(_))
+        ));
+        assert!(matches!(
+            waive(&mut found, &with("all", "x")),
+            Err(WaiverError::Unknown(..))
+        ));
+        assert_eq!(waive(&mut found, &with("quarantine", "asked the owner")), Ok(()));
+        assert!(!found.iter().any(Check::blocks));
+    }
+
+    #[test]
+    fn a_locked_month_stays() {
+        use MonthState::{Final, Locked, Open, Provisional};
+        assert_eq!(may_close(Locked, Final), Err(StepError::Locked));
+        assert!(may_close(Final, Provisional).is_err());
+        for (from, to) in [
+            (Open, Provisional),
+            (Open, Final),
+            (Provisional, Provisional),
+            (Provisional, Final),
+            (Final, Final),
+        ] {
+            assert_eq!(may_close(from, to), Ok(()), "{from} to {to}");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The register of invoices: what AWS asked for, in dollars and in yen, and what of it the bill explains.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+
+use super::books::{Bill, BillRate, Conversion, InvoiceTotals};
+use super::finding::{Finding, Severity};
+use super::money::{Amount, Ratio};
+use super::named::named;
+use super::period::BillingPeriod;
+use super::rate::RateUsed;
+
+named! {
+    /// What an invoice is.
+    InvoiceKind {
+        Invoice = "invoice",
+        Refund = "refund",
+        /// Takes the place of another.
+        Corrected = "corrected",
+    }
+}
+
+named! {
+    /// How an invoice stands to the consumption tax.
+    TaxTreatment {
+        Charged = "charged",
+        /// The buyer declares it: a memo for the return, no amount on the invoice.
+        ReverseCharge = "reverse_charge",
+        None = "none",
+        /// Nobody has said yet.
+        Undecided = "undecided",
+    }
+}
+
+/// One tax rate of an invoice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvoiceTax {
+    /// Such as 0.10.
+    pub rate: Decimal,
+    pub usd: Amount,
+    pub jpy: Option<i128>,
+}
+
+/// An invoice as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invoice {
+    pub invoice_id: String,
+    pub payer: String,
+    pub seller: String,
+    /// Of a qualified invoice: T and thirteen digits.
+    pub registration_number: String,
+    pub kind: InvoiceKind,
+    pub corrects: Option<String>,
+    pub issue_date: NaiveDate,
+    pub period: BillingPeriod,
+    /// The currency that it is paid in: JPY or USD.
+    pub currency: String,
+    pub net_usd: Amount,
+    /// Of an invoice in yen.
+    pub net_jpy: Option<i128>,
+    pub treatment: TaxTreatment,
+    pub taxes: Vec<InvoiceTax>,
+    pub file_name: String,
+    /// Hexadecimal.
+    pub file_sha256: String,
+}
+
+impl Invoice {
+    /// Why it cannot be recorded as it is.
+    pub fn check(&self) -> Result<(), String> {
+        if self.invoice_id.trim().is_empty() || self.payer.trim().is_empty() || self.seller.trim().is_empty() {
+            return Err("an invoice has an id, a payer and a seller".to_owned());
+        }
+        let is_yen = match self.currency.as_str() {
+            "JPY" => true,
+            "USD" => false,
+            other => return Err(format!("'{other}' is none of JPY, USD")),
+        };
+        if is_yen != self.net_jpy.is_some() || self.taxes.iter().any(|tax| tax.jpy.is_some() != is_yen) {
+            return Err(
+                "an invoice in JPY has its net and its tax in both currencies, one in USD in dollars only".to_owned(),
+            );
+        }
+        let number = self.registration_number.as_bytes();
+        let is_number = number.len() == 14 && number[0] == b'T' && number[1..].iter().all(u8::is_ascii_digit);
+        if !self.registration_number.is_empty() && !is_number {
+            return Err(format!(
+                "'{}' is no registration number: T and thirteen digits",
+                self.registration_number
+            ));
+        }
+        if self.corrects.is_some() == (self.kind == InvoiceKind::Invoice) {
+            return Err(
+                "a refund or a corrected invoice names the invoice that it corrects, and no other does".to_owned(),
+            );
+        }
+        if self.treatment == TaxTreatment::Charged && self.taxes.is_empty() {
+            return Err("tax is charged but no tax is given".to_owned());
+        }
+        if self.treatment != TaxTreatment::Charged && self.tax_usd() != Amount::ZERO {
+            return Err(format!("an invoice with tax is 'charged' and not '{}'", self.treatment));
+        }
+        if let Some(tax) = self
+            .taxes
+            .iter()
+            .find(|tax| tax.rate < Decimal::ZERO || tax.rate >= Decimal::ONE)
+        {
+            return Err(format!("a tax rate of {} is none; ten per cent is 0.10", tax.rate));
+        }
+        if let (Some(yen), false) = (self.net_jpy, self.net_usd.is_zero()) {
+            let implied = implied_rate(yen, self.net_usd);
+            if implied.is_none_or(|rate| rate < Decimal::from(50) || rate > Decimal::from(500)) {
+                return Err(format!(
+                    "{yen} yen for {} dollars is no rate; are the currencies swapped?",
+                    self.net_usd
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub fn tax_usd(&self) -> Amount {
+        self.taxes.iter().map(|tax| tax.usd).sum()
+    }
+
+    /// In yen, of an invoice in yen.
+    pub fn totals(&self) -> Option<InvoiceTotals> {
+        let tax = self.taxes.iter().filter_map(|tax| tax.jpy).sum();
+        self.net_jpy.map(|net| InvoiceTotals { net, tax })
+    }
+}
+
+/// Yen for a dollar as an invoice implies it, to four decimals: evidence, never a multiplier.
+pub fn implied_rate(yen: i128, usd: Amount) -> Option<Decimal> {
+    let yen = Amount::from_whole(yen).to_decimal()?;
+    yen.checked_div(usd.to_decimal()?)
+        .map(|rate| rate.round_dp(4).normalize())
+}
+
+/// What a bill was converted by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateOfBill {
+    pub value: Option<Decimal>,
+    /// `invoice`, or the kind of the policy's rate.
+    pub kind: &'static str,
+    pub date: Option<NaiveDate>,
+    pub source: String,
+    pub invoice: Option<String>,
+}
+
+/// How a month's bills come into yen: recorded invoices by their own yen, the others by the policy's rate.
+pub fn yen_of(bills: &[Bill], invoices: &[Invoice], policy: &RateUsed) -> (Conversion, Vec<RateOfBill>) {
+    let by_id: BTreeMap<&str, &Invoice> = invoices
+        .iter()
+        .map(|invoice| (invoice.invoice_id.as_str(), invoice))
+        .collect();
+    let mut used: Vec<RateOfBill> = Vec::new();
+    let mut note = |rate: RateOfBill| {
+        if !used.contains(&rate) {
+            used.push(rate);
+        }
+    };
+    let policy_rate = || Ratio::of_rate(policy.value).map_or(BillRate::Unknown, BillRate::Rate);
+    let rates = bills.iter().map(|bill| match bill.currency.as_str() {
+        "JPY" => BillRate::Rate(Ratio::ONE),
+        "USD" => {
+            let invoice = bill.invoice.as_deref().and_then(|id| by_id.get(id));
+            match invoice.and_then(|invoice| Some((invoice, invoice.totals()?))) {
+                Some((invoice, totals)) => {
+                    note(RateOfBill {
+                        value: implied_rate(totals.net, invoice.net_usd),
+                        kind: "invoice",
+                        date: Some(invoice.issue_date),
+                        source: invoice.seller.clone(),
+                        invoice: Some(invoice.invoice_id.clone()),
+                    });
+                    BillRate::Invoice(invoice.invoice_id.clone(), totals)
+                }
+                None => {
+                    note(RateOfBill {
+                        value: Some(policy.value),
+                        kind: policy.kind.as_str(),
+                        date: policy.date,
+                        source: policy.source.clone(),
+                        invoice: invoice.map(|invoice| invoice.invoice_id.clone()),
+                    });
+                    policy_rate()
+                }
+            }
+        }
+        _ => BillRate::Unknown,
+    });
+    let rates = rates.collect();
+    (Conversion::Whole(rates), used)
+}
+
+/// How far the dollars of an invoice and of its bill may be apart: AWS rounds each line of an invoice to the cent.
+const INVOICE_ROUNDING_MAX: Amount = Amount::from_units(50_000_000_000);
+
+/// What an invoice's bill says, net and tax.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BilledTotals {
+    pub net: Amount,
+    pub tax: Amount,
+}
+
+/// The invoice's own rounding, and what neither it nor the bill explains.
+pub fn split_difference(invoiced: Amount, billed: Amount) -> (Amount, Amount) {
+    let difference = invoiced - billed;
+    let is_rounding = difference.units().abs() <= INVOICE_ROUNDING_MAX.units();
+    if is_rounding {
+        (difference, Amount::ZERO)
+    } else {
+        (Amount::ZERO, difference)
+    }
+}
+
+/// What is wrong between the register and the bill of a month.
+pub fn compare_invoices(
+    period: BillingPeriod,
+    invoices: &[Invoice],
+    billed: &BTreeMap<String, BilledTotals>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for invoice in invoices {
+        let id = &invoice.invoice_id;
+        let Some(bill) = billed.get(id) else {
+            findings.push(Finding::new(
+                "invoice_not_on_bill",
+                Severity::Warning,
+                id.clone(),
+                format!("this invoice is recorded for {period}, but no line of the bill names it"),
+                "check its id, and whether its payer's export is loaded",
+            ));
+            continue;
+        };
+        for (what, invoiced, billed) in [("net", invoice.net_usd, bill.net), ("tax", invoice.tax_usd(), bill.tax)] {
+            let (_, unexplained) = split_difference(invoiced, billed);
+            if !unexplained.is_zero() {
+                let message =
+                    format!("the invoice's {what} is {invoiced} USD, the lines of its bill sum to {billed} USD");
+                let finding = Finding::new(
+                    "invoice_differs",
+                    Severity::Error,
+                    format!("{id} {what}"),
+                    message,
+                    "compare the invoice with 'anbun reconcile'; record it again if it was typed wrong",
+                );
+                findings.push(finding.with_cost(unexplained, "USD", 0));
+            }
+        }
+        if invoice.treatment == TaxTreatment::Undecided {
+            findings.push(Finding::new(
+                "tax_undecided",
+                Severity::Warning,
+                id.clone(),
+                format!(
+                    "nobody has said how consumption tax stands on this invoice of {}",
+                    invoice.seller
+                ),
+                "record the invoice with its treatment: charged, reverse_charge or none",
+            ));
+        }
+    }
+    for (id, bill) in billed {
+        if !invoices.iter().any(|invoice| invoice.invoice_id == *id) {
+            let finding = Finding::new(
+                "invoice_not_recorded",
+                Severity::Warning,
+                id.clone(),
+                "the bill names this invoice, and the register does not have it; yen are at the policy's rate",
+                "record it with 'anbun invoices add' or 'anbun invoices import'",
+            );
+            findings.push(finding.with_cost(bill.net + bill.tax, "USD", 0));
+        }
+    }
+    findings
+}

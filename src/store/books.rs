@@ -1,0 +1,214 @@
+//! What a month's books are made from.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use sqlx::PgConnection;
+
+use super::allocation::{find_version, list_rules};
+use super::invoices::list_invoices;
+use super::rates::read_rate_book;
+use super::{StoreError, StoreResult};
+use crate::domain::allocation::AllocationRule;
+use crate::domain::attribution::Reason;
+use crate::domain::books::{Bill, ChargeSum, Conversion, Converted, LeafSum, Ledger, MonthFacts, OtherServices};
+use crate::domain::charge::ChargeClass;
+use crate::domain::chargeback::Reporting;
+use crate::domain::directory::{Department, departments_in};
+use crate::domain::finding::Finding;
+use crate::domain::invoice::{BilledTotals, Invoice, RateOfBill, compare_invoices, yen_of};
+use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
+use crate::domain::usage_type::LineKind;
+
+fn amount(value: Decimal) -> StoreResult<Amount> {
+    Amount::from_decimal(value).ok_or(StoreError::TooLarge)
+}
+
+/// Bills by what they are, each with its position.
+#[derive(Default)]
+struct Bills(BTreeMap<Bill, usize>);
+
+impl Bills {
+    fn position(&mut self, payer: String, seller: String, invoice: Option<String>, currency: String) -> usize {
+        let next = self.0.len();
+        let bill = Bill {
+            payer,
+            seller,
+            invoice: invoice.filter(|id| !id.is_empty()),
+            currency,
+        };
+        *self.0.entry(bill).or_insert(next)
+    }
+
+    fn into_list(self) -> Vec<Bill> {
+        let mut bills: Vec<(usize, Bill)> = self.0.into_iter().map(|(bill, at)| (at, bill)).collect();
+        bills.sort_by_key(|(at, _)| *at);
+        bills.into_iter().map(|(_, bill)| bill).collect()
+    }
+}
+
+/// The facts of a month, and its leaves where they are asked for.
+pub struct MonthRead {
+    pub facts: MonthFacts,
+    pub leaves: Vec<LeafSum>,
+}
+
+/// A month's books as they stand now: by the rules, rates and invoices that hold.
+pub struct MonthBooks {
+    pub ledger: Ledger,
+    pub converted: Converted,
+    pub leaves: Vec<LeafSum>,
+    pub rates: Vec<RateOfBill>,
+    pub rules: Vec<AllocationRule>,
+    pub allocation_version: Option<i32>,
+    pub invoices: Vec<Invoice>,
+    pub findings: Vec<Finding>,
+}
+
+/// Makes a month's books.  The caller's transaction makes it one moment.
+pub async fn assemble(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    departments: &[Department],
+    reporting: Reporting,
+    leaves: Leaves,
+) -> StoreResult<MonthBooks> {
+    let version = find_version(connection).await?;
+    let rules = list_rules(connection, version).await?;
+    assemble_by(connection, period, departments, reporting, leaves, (rules, version)).await
+}
+
+/// The same by rules of the caller's: those of a preview, or of a sealed month.
+pub async fn assemble_by(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    departments: &[Department],
+    reporting: Reporting,
+    leaves: Leaves,
+    (rules, allocation_version): (Vec<AllocationRule>, Option<i32>),
+) -> StoreResult<MonthBooks> {
+    let read = read_month(connection, period, departments, leaves).await?;
+    let ledger = Ledger::build(period, &read.facts, &rules);
+    let invoices = list_invoices(connection, Some(period)).await?;
+    let mut findings = ledger.findings.clone();
+    findings.extend(compare_invoices(period, &invoices, &billed_by_invoice(&ledger)));
+    let (conversion, rates) = match reporting {
+        Reporting::Usd => (Conversion::AsBilled("USD"), Vec::new()),
+        Reporting::Yen { planning_rate } => {
+            let (policy, missing) = read_rate_book(connection, planning_rate).await?.resolve(period);
+            findings.extend(missing);
+            yen_of(&ledger.bills, &invoices, &policy)
+        }
+    };
+    let converted = ledger.convert(&conversion).map_err(|_| StoreError::TooLarge)?;
+    Ok(MonthBooks {
+        ledger,
+        converted,
+        leaves: read.leaves,
+        rates,
+        rules,
+        allocation_version,
+        invoices,
+        findings,
+    })
+}
+
+/// What the lines of each invoice sum to, other services included.
+pub fn billed_by_invoice(ledger: &Ledger) -> BTreeMap<String, BilledTotals> {
+    let mut totals: BTreeMap<String, BilledTotals> = BTreeMap::new();
+    let own = ledger.entries.iter().map(|entry| {
+        (
+            entry.bill,
+            entry.column == crate::domain::books::Column::Tax,
+            entry.cost,
+        )
+    });
+    let others = ledger
+        .other_services
+        .iter()
+        .map(|other| (other.bill, other.is_tax, other.cost));
+    for (bill, is_tax, cost) in own.chain(others) {
+        if let Some(id) = &ledger.bills[bill].invoice {
+            let sums = totals.entry(id.clone()).or_default();
+            *(if is_tax { &mut sums.tax } else { &mut sums.net }) += cost;
+        }
+    }
+    totals
+}
+
+/// How fine the leaves of a month are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaves {
+    None,
+    People,
+    Whole,
+}
+
+/// Reads a month.  The caller's transaction makes it one moment.
+pub async fn read_month(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    departments: &[Department],
+    leaves: Leaves,
+) -> StoreResult<MonthRead> {
+    let mut bills = Bills::default();
+    let rows = sqlx::query_file!("queries/books/sum_charges.sql", period.first_day())
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut sums = Vec::with_capacity(rows.len());
+    for row in rows {
+        sums.push(ChargeSum {
+            bill: bills.position(row.payer, row.seller, row.invoice, row.currency),
+            account: row.account,
+            product: row.product_code,
+            class: ChargeClass::parse(&row.charge_class).unwrap_or(ChargeClass::Other),
+            charge_type: row.charge_type,
+            line_kind: LineKind::parse(&row.line_kind).unwrap_or(LineKind::Unknown),
+            token: row.token,
+            reason: row.reason.as_deref().and_then(Reason::parse),
+            department: row.department,
+            lines: row.lines,
+            tokens: row.tokens,
+            cost: amount(row.cost)?,
+        });
+    }
+    let rows = sqlx::query_file!("queries/books/sum_other_services.sql", period.first_day())
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut other_services = Vec::with_capacity(rows.len());
+    for row in rows {
+        other_services.push(OtherServices {
+            bill: bills.position(row.payer, row.seller, row.invoice, row.currency),
+            is_tax: row.is_tax,
+            lines: row.lines,
+            cost: amount(row.cost)?,
+        });
+    }
+    let mut read = Vec::new();
+    if leaves != Leaves::None {
+        let whole = leaves == Leaves::Whole;
+        let rows = sqlx::query_file!("queries/books/sum_leaves.sql", period.first_day(), whole)
+            .fetch_all(&mut *connection)
+            .await?;
+        for row in rows {
+            read.push(LeafSum {
+                bill: bills.position(row.payer, row.seller, row.invoice, row.currency),
+                department: row.department,
+                person: row.person,
+                model: row.model,
+                project: row.project,
+                lines: row.lines,
+                tokens: row.tokens,
+                cost: amount(row.cost)?,
+            });
+        }
+    }
+    let facts = MonthFacts {
+        bills: bills.into_list(),
+        sums,
+        other_services,
+        departments: departments_in(departments, period),
+    };
+    Ok(MonthRead { facts, leaves: read })
+}

@@ -1,0 +1,414 @@
+//! Sealed statements: written once, chained, read back as they were sealed.
+//!
+//! A statement's canonical form is its head (one line of JSON) and its lines in their order; its digest is the SHA-256 of the
+//! digest before it and that form.  People stand in it by an id that means nothing without `opaque_people`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::copy::Copy;
+use super::{StoreError, StoreResult};
+use crate::domain::allocation::Pool;
+use crate::domain::books::{Column, LeafAmount, Posting};
+use crate::domain::close::MonthState;
+use crate::domain::directory::Directory;
+use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
+
+/// What is sealed.
+pub struct Sealing<'s> {
+    pub period: BillingPeriod,
+    pub state: MonthState,
+    pub prepared_by: &'s str,
+    pub at: DateTime<Utc>,
+    pub directory_version: Option<i32>,
+    pub allocation_version: Option<i32>,
+    pub snapshots: &'s [i32],
+    /// Everything but the lines, as a JSON object.
+    pub head: &'s serde_json::Value,
+    pub lines: &'s [StatementLine],
+}
+
+/// One line of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementLine {
+    pub bill_group: usize,
+    pub column: Column,
+    pub department: Option<String>,
+    pub pool: Option<Pool>,
+    /// By the directory's id; it is sealed by an opaque one.
+    pub person: Option<String>,
+    pub model: Option<String>,
+    pub project: Option<String>,
+    /// Of `billed`.
+    pub currency: String,
+    pub billed: Amount,
+    /// In the currency of the statement.
+    pub amount: Amount,
+    pub lines: i64,
+    pub tokens: i64,
+}
+
+/// A sealed statement without its lines.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    pub statement_id: i32,
+    pub period: BillingPeriod,
+    pub version: i32,
+    pub state: MonthState,
+    pub sealed_at: DateTime<Utc>,
+    pub prepared_by: String,
+    pub directory_version: Option<i32>,
+    pub allocation_version: Option<i32>,
+    /// Canonical JSON.
+    pub head: String,
+    pub total: Amount,
+    pub digest: String,
+    pub previous_digest: Option<String>,
+}
+
+const LINE_COLUMNS: [&str; 14] = [
+    "statement_id",
+    "line",
+    "bill_group",
+    "column_name",
+    "department",
+    "pool",
+    "person",
+    "model",
+    "project",
+    "currency",
+    "billed",
+    "amount",
+    "lines",
+    "tokens",
+];
+
+/// The canonical text of a line, with its person's opaque id.
+fn canonical_line(text: &mut String, line: &StatementLine, person: Option<Uuid>) {
+    let escaped = |value: Option<&str>| serde_json::to_string(&value).unwrap_or_default();
+    let pool = line.pool.as_ref().map(Pool::to_string);
+    let _ = writeln!(
+        text,
+        "[{},\"{}\",{},{},{},{},{},\"{}\",\"{}\",\"{}\",{},{}]",
+        line.bill_group,
+        line.column.as_str(),
+        escaped(line.department.as_deref()),
+        escaped(pool.as_deref()),
+        escaped(person.map(|id| id.to_string()).as_deref()),
+        escaped(line.model.as_deref()),
+        escaped(line.project.as_deref()),
+        line.currency,
+        line.billed,
+        line.amount,
+        line.lines,
+        line.tokens,
+    );
+}
+
+fn digest_of(previous: Option<&str>, head: &str, lines: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [previous.unwrap_or(""), "\n", head, "\n", lines] {
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Seals a statement; the caller's transaction takes the month's step with it, under the lock of steps.
+pub async fn seal(connection: &mut PgConnection, sealing: &Sealing<'_>) -> StoreResult<Statement> {
+    let people: Vec<String> = sealing
+        .lines
+        .iter()
+        .filter_map(|line| line.person.clone())
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let opaque = opaque_ids(connection, &people).await?;
+    let id_of = |line: &StatementLine| line.person.as_ref().and_then(|person| opaque.get(person)).copied();
+    let version = sqlx::query_file_scalar!("queries/statements/next_version.sql", sealing.period.first_day())
+        .fetch_one(&mut *connection)
+        .await?;
+    let previous = sqlx::query_file_scalar!("queries/statements/find_last.sql")
+        .fetch_optional(&mut *connection)
+        .await?;
+    let mut head = serde_json::Map::new();
+    head.insert("period".to_owned(), sealing.period.to_string().into());
+    head.insert("version".to_owned(), version.into());
+    head.insert("state".to_owned(), sealing.state.as_str().into());
+    head.insert("sealed_at".to_owned(), sealing.at.to_rfc3339().into());
+    head.insert("prepared_by".to_owned(), sealing.prepared_by.into());
+    head.extend(sealing.head.as_object().cloned().unwrap_or_default());
+    let head = serde_json::Value::Object(head).to_string();
+    let mut lines = String::with_capacity(sealing.lines.len() * 120);
+    for line in sealing.lines {
+        canonical_line(&mut lines, line, id_of(line));
+    }
+    let digest = digest_of(previous.as_deref(), &head, &lines);
+    let total: Amount = sealing.lines.iter().map(|line| line.amount).sum();
+    let statement_id = sqlx::query_file_scalar!(
+        "queries/statements/insert_statement.sql",
+        sealing.period.first_day(),
+        version,
+        sealing.state.as_str(),
+        sealing.at,
+        sealing.prepared_by,
+        sealing.directory_version,
+        sealing.allocation_version,
+        head,
+        total.to_decimal().ok_or(StoreError::TooLarge)?,
+        digest,
+        previous,
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    sqlx::query_file!(
+        "queries/statements/insert_deliveries.sql",
+        statement_id,
+        sealing.snapshots
+    )
+    .execute(&mut *connection)
+    .await?;
+    write_lines(connection, statement_id, sealing.lines, id_of).await?;
+    Ok(Statement {
+        statement_id,
+        period: sealing.period,
+        version,
+        state: sealing.state,
+        sealed_at: sealing.at,
+        prepared_by: sealing.prepared_by.to_owned(),
+        directory_version: sealing.directory_version,
+        allocation_version: sealing.allocation_version,
+        head,
+        total,
+        digest,
+        previous_digest: previous,
+    })
+}
+
+async fn write_lines(
+    connection: &mut PgConnection,
+    statement_id: i32,
+    lines: &[StatementLine],
+    id_of: impl Fn(&StatementLine) -> Option<Uuid>,
+) -> StoreResult<()> {
+    let mut copy = Copy::into(connection, "statement_lines", &LINE_COLUMNS).await?;
+    for (at, line) in lines.iter().enumerate() {
+        let number = |value: usize| i32::try_from(value).map_err(|_| StoreError::TooLarge);
+        let pool = line.pool.as_ref().map(Pool::to_string);
+        let (at, bill_group) = (number(at)?, number(line.bill_group)?);
+        let mut row = copy.row(14);
+        row.int4(statement_id)
+            .int4(at)
+            .int4(bill_group)
+            .text(line.column.as_str());
+        row.text_or_null(line.department.as_deref())
+            .text_or_null(pool.as_deref())
+            .uuid_or_null(id_of(line))
+            .text_or_null(line.model.as_deref())
+            .text_or_null(line.project.as_deref());
+        row.text(&line.currency)
+            .numeric(line.billed)
+            .numeric(line.amount)
+            .int8(line.lines)
+            .int8(line.tokens);
+        copy.flush_when_full().await?;
+    }
+    copy.finish().await?;
+    Ok(())
+}
+
+/// The opaque ids of people; those who have none get one.
+async fn opaque_ids(connection: &mut PgConnection, people: &[String]) -> StoreResult<BTreeMap<String, Uuid>> {
+    let ids: Vec<Uuid> = people.iter().map(|_| Uuid::new_v4()).collect();
+    sqlx::query_file!("queries/statements/insert_opaque_people.sql", people, &ids)
+        .execute(&mut *connection)
+        .await?;
+    let rows = sqlx::query_file!("queries/statements/list_opaque_people.sql", people)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.person_id, row.opaque_id)).collect())
+}
+
+/// Keeps a version of the directory as it is now: what decides about a locked month later.
+pub async fn keep_directory(connection: &mut PgConnection, version: i32, directory: &Directory) -> StoreResult<()> {
+    // Names decide nothing; without them what is kept says less about people.
+    let mut nameless = directory.clone();
+    nameless.people.iter_mut().for_each(|person| person.name.clear());
+    let contents = serde_json::to_value(&nameless).unwrap_or_default();
+    sqlx::query_file!("queries/statements/insert_directory.sql", version, contents)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The directory as it was sealed.
+pub async fn find_directory(connection: &mut PgConnection, version: i32) -> StoreResult<Option<Directory>> {
+    let contents = sqlx::query_file_scalar!("queries/statements/find_directory.sql", version)
+        .fetch_optional(connection)
+        .await?;
+    Ok(contents.and_then(|contents| serde_json::from_value(contents).ok()))
+}
+
+struct StatementRow {
+    statement_id: i32,
+    billing_period: chrono::NaiveDate,
+    version: i32,
+    state: String,
+    sealed_at: DateTime<Utc>,
+    prepared_by: String,
+    directory_version: Option<i32>,
+    allocation_version: Option<i32>,
+    head: String,
+    total_jpy: rust_decimal::Decimal,
+    digest: String,
+    previous_digest: Option<String>,
+}
+
+impl StatementRow {
+    fn read(self) -> StoreResult<Statement> {
+        Ok(Statement {
+            statement_id: self.statement_id,
+            period: BillingPeriod::of(self.billing_period),
+            version: self.version,
+            state: MonthState::parse(&self.state).unwrap_or(MonthState::Final),
+            sealed_at: self.sealed_at,
+            prepared_by: self.prepared_by,
+            directory_version: self.directory_version,
+            allocation_version: self.allocation_version,
+            head: self.head,
+            total: Amount::from_decimal(self.total_jpy).ok_or(StoreError::TooLarge)?,
+            digest: self.digest,
+            previous_digest: self.previous_digest,
+        })
+    }
+}
+
+pub async fn find_statement(connection: &mut PgConnection, statement_id: i32) -> StoreResult<Statement> {
+    let query = sqlx::query_file_as!(StatementRow, "queries/statements/find_statement.sql", statement_id);
+    query.fetch_one(connection).await?.read()
+}
+
+/// Every statement of a month, the oldest first.
+pub async fn list_statements(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<Statement>> {
+    let query = sqlx::query_file_as!(
+        StatementRow,
+        "queries/statements/list_statements.sql",
+        period.first_day()
+    );
+    query
+        .fetch_all(connection)
+        .await?
+        .into_iter()
+        .map(StatementRow::read)
+        .collect()
+}
+
+/// The deliveries that a statement rests on.
+pub async fn list_snapshot_ids(connection: &mut PgConnection, statement_id: i32) -> StoreResult<Vec<i32>> {
+    Ok(
+        sqlx::query_file_scalar!("queries/statements/list_snapshot_ids.sql", statement_id)
+            .fetch_all(connection)
+            .await?,
+    )
+}
+
+fn position(value: i32) -> usize {
+    usize::try_from(value).unwrap_or_default()
+}
+
+/// A statement by department: what answers of a closed month are made from.
+pub async fn list_postings(connection: &mut PgConnection, statement_id: i32) -> StoreResult<Vec<(String, Posting)>> {
+    let rows = sqlx::query_file!("queries/statements/list_postings.sql", statement_id)
+        .fetch_all(connection)
+        .await?;
+    let amount = |value| Amount::from_decimal(value).ok_or(StoreError::TooLarge);
+    let postings = rows.into_iter().map(|row| {
+        let posting = Posting {
+            group: position(row.bill_group),
+            column: Column::parse(&row.column_name).unwrap_or(Column::Other),
+            department: row.department,
+            pool: row.pool.as_deref().and_then(Pool::parse),
+            billed: amount(row.billed)?,
+            amount: amount(row.amount)?,
+            lines: row.lines,
+            tokens: row.tokens,
+        };
+        Ok((row.currency, posting))
+    });
+    postings.collect()
+}
+
+/// A statement's lines in their order.  A person who cannot be named any more stands by the opaque id.
+pub async fn list_lines(connection: &mut PgConnection, statement_id: i32) -> StoreResult<Vec<StatementLine>> {
+    let rows = sqlx::query_file!("queries/statements/list_lines.sql", statement_id)
+        .fetch_all(connection)
+        .await?;
+    let amount = |value| Amount::from_decimal(value).ok_or(StoreError::TooLarge);
+    let lines = rows.into_iter().map(|row| {
+        Ok(StatementLine {
+            bill_group: position(row.bill_group),
+            column: Column::parse(&row.column_name).unwrap_or(Column::Other),
+            department: row.department,
+            pool: row.pool.as_deref().and_then(Pool::parse),
+            person: row.person_id.or_else(|| row.person.map(|id| id.to_string())),
+            model: row.model,
+            project: row.project,
+            currency: row.currency,
+            billed: amount(row.billed)?,
+            amount: amount(row.amount)?,
+            lines: row.lines,
+            tokens: row.tokens,
+        })
+    });
+    lines.collect()
+}
+
+/// Recomputes the digest of a statement from what is stored; equal to its own as long as nobody touched it.
+pub async fn recompute_digest(connection: &mut PgConnection, statement: &Statement) -> StoreResult<String> {
+    let rows = sqlx::query_file!("queries/statements/list_sealed_lines.sql", statement.statement_id)
+        .fetch_all(connection)
+        .await?;
+    let mut lines = String::new();
+    for row in rows {
+        let amount = |value| Amount::from_decimal(value).ok_or(StoreError::TooLarge);
+        let line = StatementLine {
+            bill_group: position(row.bill_group),
+            column: Column::parse(&row.column_name).unwrap_or(Column::Other),
+            department: row.department,
+            pool: row.pool.as_deref().and_then(Pool::parse),
+            person: None,
+            model: row.model,
+            project: row.project,
+            currency: row.currency,
+            billed: amount(row.billed)?,
+            amount: amount(row.amount)?,
+            lines: row.lines,
+            tokens: row.tokens,
+        };
+        canonical_line(&mut lines, &line, row.person);
+    }
+    Ok(digest_of(statement.previous_digest.as_deref(), &statement.head, &lines))
+}
+
+impl StatementLine {
+    /// The leaf that a department's line is.
+    pub fn leaf(&self) -> Option<LeafAmount> {
+        Some(LeafAmount {
+            group: self.bill_group,
+            column: self.column,
+            department: self.department.clone()?,
+            person: self.person.clone(),
+            model: self.model.clone(),
+            project: self.project.clone(),
+            billed: self.billed,
+            amount: self.amount,
+            lines: self.lines,
+            tokens: self.tokens,
+        })
+    }
+}

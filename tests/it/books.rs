@@ -1,0 +1,4 @@
+//! Golden books: a small company whose months can be checked by hand.
+
+mod company;
+mod october;

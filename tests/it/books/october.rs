@@ -1,0 +1,345 @@
+//! October: two sellers with their own rates, a payer whose invoice is in dollars, tax, a credit, and a gateway.
+
+use crate::books::company::{Company, Line, OTHER_PAYER, PAYER};
+
+const JAPAN: &str = "Amazon Web Services Japan G.K.";
+const INC: &str = "Amazon Web Services, Inc.";
+
+fn line(product: &'static str, charge_type: &'static str, role: &'static str, cost: f64) -> Line {
+    Line {
+        day: 5,
+        payer: PAYER,
+        seller: JAPAN,
+        invoice: "EUINJP26-100",
+        product,
+        charge_type,
+        role,
+        cost,
+    }
+}
+
+pub(super) fn bill() -> Vec<Line> {
+    let marketplace = |role, cost| Line {
+        seller: INC,
+        invoice: "EUINJP26-200",
+        ..line("prod-claude", "Usage", role, cost)
+    };
+    let mut lines = vec![
+        line("AmazonBedrock", "Usage", "cowork-sales-sato", 60.0),
+        line("AmazonBedrock", "Usage", "cowork-engineering-suzuki", 30.0),
+        line("AmazonBedrock", "Usage", "llm-gateway", 10.0),
+        line("AmazonBedrock", "Credit", "", -5.0),
+        line("AmazonBedrock", "Tax", "", 9.5),
+        line("AmazonEC2", "Tax", "", 10.0),
+        marketplace("cowork-research-tanaka", 33.33),
+        marketplace("cowork-sales-sato", 16.67),
+        Line {
+            payer: OTHER_PAYER,
+            invoice: "USINV26-300",
+            ..line("AmazonBedrock", "Usage", "cowork-engineering-suzuki", 12.34)
+        },
+    ];
+    // Every day of the month has a line of another service: 31 x 100/31 would not be exact, so 30 of 3 and one of 10.
+    lines.extend((1..=31).map(|day| Line {
+        day,
+        ..line("AmazonEC2", "Usage", "", if day == 31 { 10.0 } else { 3.0 })
+    }));
+    lines
+}
+
+pub(super) const INVOICES: &str = "invoice_id,payer,seller,registration_number,kind,corrects,issue_date,period,currency,net_usd,net_jpy,treatment,tax_rate,tax_usd,tax_jpy\n\
+    EUINJP26-100,999900001111,Amazon Web Services Japan G.K.,T6011001106696,invoice,,2026-11-02,2026-10,JPY,195.00,31201,charged,0.10,19.50,3120\n\
+    EUINJP26-200,999900001111,\"Amazon Web Services, Inc.\",T9700150104216,invoice,,2026-11-03,2026-10,JPY,50.00,8005,none,,,\n\
+    USINV26-300,888800002222,\"Amazon Web Services, Inc.\",,invoice,,2026-11-03,2026-10,USD,12.34,,none,,,\n";
+
+pub(super) const RULES: &str = "pool,method,members,fallback,legal_entity,valid_from,valid_to\n\
+    unattributed,proportional,,it,,2026-04,\n\
+    credit,proportional,,it,,2026-04,\n\
+    tax,proportional,,it,,2026-04,\n";
+
+fn row(code: &str, amounts: [i64; 8]) -> (String, [String; 8]) {
+    (code.to_owned(), amounts.map(|yen| yen.to_string()))
+}
+
+async fn october(name: &str) -> Company {
+    let company = Company::found(name, "[close]\ntwo_person = false\n").await;
+    company.deliver("2026-10", &bill()).await;
+    company
+        .run(&["allocation", "import", &company.file("rules.csv", RULES)])
+        .await;
+    let rate = [
+        "rates",
+        "set",
+        "159.91",
+        "--kind",
+        "ttm",
+        "--date",
+        "2026-10-30",
+        "--source",
+        "MUFG",
+    ];
+    company.run(&rate).await;
+    company
+        .run(&["rates", "policy", "set", "--from", "2026-10", "--kind", "ttm"])
+        .await;
+    company
+}
+
+/// The month by hand.
+///
+/// Invoice 100, AWS Japan: 195 USD for 31,201 yen, 160.00513 yen a dollar.
+///   direct     90 USD  14,400.46 -> 14,400     sales 60: 9,600.31 -> 9,600    engineering 30: 4,800.15 -> 4,800
+///   gateway    10 USD   1,600.05 ->  1,600     two thirds: 1,066.70 -> 1,067  one third: 533.35 -> 533
+///   credit     -5 USD    -800.03 ->   -800     sales -3.33: -533.35 -> -533   engineering -1.67: -266.68 -> -267
+///   EC2       100 USD  16,000.51 -> 16,001     (the yen that is missing goes to the largest fraction)
+///   tax      19.5 USD for 3,120 yen, 160 a dollar: ours 9.5 -> 1,520, EC2's 10 -> 1,600
+///                                              sales 6.33: 1,013.33 -> 1,013  engineering 3.17: 506.67 -> 507
+/// Invoice 200, AWS Inc.: 50 USD for 8,005 yen, 160.1 a dollar, no tax.
+///   direct     50 USD                           research 33.33: 5,336.13 -> 5,336   sales 16.67: 2,668.87 -> 2,669
+/// Invoice 300, in dollars: 12.34 at the TTM of 159.91 is 1,973.29 -> 1,973, engineering.
+///
+/// The credit follows the usage of Bedrock in the account: 60, 30 and 10, so -3, -1.5 and -0.5; the gateway's -0.5 goes by
+/// the rule, 60 to 30.
+#[tokio::test]
+async fn two_sellers_and_an_invoice_in_dollars_tie_to_the_yen() {
+    let company = october("october").await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    let expected = [
+        //                  direct alloc disc credit refund other   tax  total
+        row("sales", [9_600 + 2_669, 1_067, 0, -533, 0, 0, 1_013, 13_816]),
+        row("engineering", [4_800 + 1_973, 533, 0, -267, 0, 0, 507, 7_546]),
+        row("research", [5_336, 0, 0, 0, 0, 0, 0, 5_336]),
+    ];
+    assert_eq!(company.rows("2026-10").await, expected);
+
+    let steps = company.json(&["reconcile", "2026-10"]).await;
+    let step = |name: &str, invoice: Option<&str>| {
+        let found = steps["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|s| s["step"] == name && s["invoice"].as_str() == invoice);
+        let found = found.unwrap_or_else(|| panic!("{name} of {invoice:?}"));
+        let amount = |currency: &str| found[currency]["amount"].as_str().unwrap().to_owned();
+        (amount("usd"), amount("jpy"))
+    };
+    let pair = |usd: &str, jpy: &str| (usd.to_owned(), jpy.to_owned());
+    let first = Some("EUINJP26-100");
+    assert_eq!(step("invoice net", first), pair("195", "31201"));
+    assert_eq!(step("invoice tax", first), pair("19.5", "3120"));
+    assert_eq!(step("other services", first), pair("-100", "-16001"));
+    assert_eq!(step("tax of other services", first), pair("-10", "-1600"));
+    // 31,201 + 3,120 - 16,001 - 1,600
+    assert_eq!(step("bill of this chargeback", first), pair("104.5", "16720"));
+    assert_eq!(step("statement", None), pair("166.84", "26698"));
+    assert_eq!(steps["unexplained"]["amount"], "0");
+
+    // Closing it seals these figures.
+    let closed = company.json(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    assert_eq!(closed["statement"]["total"]["amount"], "26698");
+    assert_eq!(company.rows("2026-10").await, expected);
+    let again = company.json(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    assert_eq!(again["statement"]["digest"], closed["statement"]["digest"]);
+    assert_eq!(again["statement"]["version"], 1);
+}
+
+#[tokio::test]
+async fn before_its_invoices_a_month_is_at_the_policys_rate() {
+    let company = october("planning").await;
+    let month = company.json(&["chargeback", "preview", "2026-10"]).await;
+    assert_eq!(
+        (month["rates"][0]["value"].as_str(), month["rates"][0]["kind"].as_str()),
+        (Some("159.91"), Some("ttm"))
+    );
+    // Each payer and seller at 159.91: 104.5 -> 16,710.60, 50 -> 7,995.50, 12.34 -> 1,973.29; 16,711 + 7,996 + 1,973.
+    assert_eq!(month["total"]["amount"], "26680");
+    // Final needs every invoice that the bill names; provisional does not.
+    let (code, said) = company
+        .refused(&["chargeback", "close", "2026-10", "--to", "final"])
+        .await;
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("2026-10 stays as it is: invoices"), "{said}");
+    let (code, said) = company
+        .refused(&[
+            "chargeback",
+            "close",
+            "2026-10",
+            "--to",
+            "final",
+            "--accept",
+            "invoices=later",
+        ])
+        .await;
+    assert!(code == Some(1) && said.contains("never waived"), "{said}");
+    company
+        .run(&["chargeback", "close", "2026-10", "--to", "provisional"])
+        .await;
+    assert_eq!(company.json(&["month", "2026-10"]).await["state"], "provisional");
+}
+
+#[tokio::test]
+async fn a_closed_month_stays_as_it_was_sealed() {
+    let company = october("steps").await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    let preview = company.rows("2026-10").await;
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+
+    // A rate, a rule, a move of a person and a refund change nothing of it; the refund is told.
+    company
+        .run(&[
+            "rates",
+            "set",
+            "170",
+            "--kind",
+            "ttm",
+            "--date",
+            "2026-10-30",
+            "--source",
+            "typo",
+        ])
+        .await;
+    let keep = "pool,method,members,fallback,legal_entity,valid_from,valid_to\ntax,keep,,,,2026-04,\n";
+    company
+        .run(&["allocation", "import", &company.file("keep.csv", keep)])
+        .await;
+    let mut refunded = bill();
+    refunded.push(line("AmazonBedrock", "Refund", "", -7.0));
+    company.deliver("2026-10", &refunded).await;
+    assert_eq!(company.rows("2026-10").await, preview);
+    let month = company.json(&["chargeback", "preview", "2026-10"]).await;
+    let restated = month["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|f| f["code"] == "restated")
+        .unwrap();
+    assert_eq!(restated["amount"]["amount"], "-7");
+    let dollars = company
+        .json(&["chargeback", "preview", "2026-10", "--currency", "USD"])
+        .await;
+    assert_eq!(dollars["total"]["amount"], "166.84");
+
+    // Its register is closed with it; reopening needs a reason and makes a new version.
+    let (code, said) = company.refused(&["invoices", "remove", "EUINJP26-200"]).await;
+    assert!(code == Some(1) && said.contains("2026-10 is final"), "{said}");
+    assert_eq!(
+        company
+            .refused(&["chargeback", "reopen", "2026-10", "--reason", " "])
+            .await
+            .0,
+        Some(1)
+    );
+    company
+        .run(&["chargeback", "reopen", "2026-10", "--reason", "refund"])
+        .await;
+    assert_eq!(
+        company.json(&["chargeback", "preview", "2026-10"]).await["state"],
+        "open"
+    );
+    // The invoice does not have the refund: that is never waived.
+    let (code, said) = company
+        .refused(&["chargeback", "close", "2026-10", "--to", "final"])
+        .await;
+    assert!(code == Some(3) && said.contains("unexplained"), "{said}");
+    company
+        .run(&["chargeback", "reopen", "2026-10", "--reason", "still open"])
+        .await;
+    company.deliver("2026-10", &bill()).await;
+    // By the rule that keeps it, the gateway's use is undecided.
+    let (code, said) = company
+        .refused(&["chargeback", "close", "2026-10", "--to", "final"])
+        .await;
+    assert!(code == Some(3) && said.contains("stays as it is: quarantine"), "{said}");
+    company
+        .run(&["allocation", "import", &company.file("rules.csv", RULES)])
+        .await;
+    let closed = company.json(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    assert_eq!(closed["statement"]["version"], 2);
+
+    // Lock: the journal is posted first, and nothing opens it again.
+    let (_, said) = company.refused(&["chargeback", "lock", "2026-10"]).await;
+    assert!(said.contains("not marked as posted"), "{said}");
+    company
+        .run(&["chargeback", "posted", "2026-10", "--slip", "101301"])
+        .await;
+    company.run(&["chargeback", "lock", "2026-10"]).await;
+    company.run(&["chargeback", "lock", "2026-10"]).await;
+    for step in [
+        vec!["reopen", "2026-10", "--reason", "no"],
+        vec!["close", "2026-10", "--to", "final"],
+    ] {
+        let (_, said) = company.refused(&[vec!["chargeback"], step].concat()).await;
+        assert!(said.contains("the month is locked"), "{said}");
+    }
+
+    // Nobody can change a sealed line without being seen, and no name is in any of them.
+    let mut connection = company.installation.database.pool.acquire().await.unwrap();
+    let period = "2026-10".parse().unwrap();
+    let mut previous = None;
+    for statement in anbun::store::statements::list_statements(&mut connection, period)
+        .await
+        .unwrap()
+    {
+        let digest = anbun::store::statements::recompute_digest(&mut connection, &statement)
+            .await
+            .unwrap();
+        assert_eq!(digest, statement.digest);
+        assert_eq!(statement.previous_digest, previous);
+        assert!(!statement.head.contains("sato") && !statement.head.contains("p1"));
+        previous = Some(statement.digest.clone());
+        let change = "update statement_lines set amount = amount + 1 where statement_id = $1 and line = 0";
+        sqlx::query(change)
+            .bind(statement.statement_id)
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        let digest = anbun::store::statements::recompute_digest(&mut connection, &statement)
+            .await
+            .unwrap();
+        assert_ne!(digest, statement.digest);
+    }
+}
+
+#[tokio::test]
+async fn two_people_and_the_order_of_months() {
+    let company = Company::found("order", "").await;
+    for period in ["2026-09", "2026-10"] {
+        let others = bill()
+            .into_iter()
+            .filter(|line| line.product == "AmazonEC2" && line.charge_type == "Usage");
+        let of_month = others.filter(|line| period == "2026-10" || line.day < 31);
+        let mut lines: Vec<Line> = of_month.map(|line| Line { invoice: "", ..line }).collect();
+        lines.push(Line {
+            invoice: "",
+            ..line("AmazonBedrock", "Usage", "cowork-sales-sato", 60.0)
+        });
+        company.deliver(period, &lines).await;
+    }
+    let close = |period: &'static str| {
+        [
+            "chargeback",
+            "close",
+            period,
+            "--to",
+            "final",
+            "--accept",
+            "invoiced=AWS has made none",
+        ]
+    };
+    company.run(&close("2026-10")).await;
+    company.run(&["chargeback", "posted", "2026-10", "--slip", "1"]).await;
+    let (_, said) = company.refused(&["chargeback", "lock", "2026-10"]).await;
+    assert!(said.contains("2026-09 is not locked yet"), "{said}");
+    company.run(&close("2026-09")).await;
+    company.run(&["chargeback", "posted", "2026-09", "--slip", "1"]).await;
+    let (_, said) = company.refused(&["chargeback", "lock", "2026-09"]).await;
+    assert!(said.contains("somebody else locks it"), "{said}");
+    let (_, said) = company
+        .refused(&["chargeback", "reopen", "2026-09", "--reason", "x"])
+        .await;
+    assert!(said.contains("2026-10 is final already"), "{said}");
+}
