@@ -11,6 +11,7 @@ pub mod people;
 pub mod principals;
 pub mod registers;
 mod sealed;
+pub mod statement;
 pub mod view;
 
 use axum::Router;

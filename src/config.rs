@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::attribution::{AttributionSettings, RolePattern, Rule};
 use crate::domain::job::JobName;
+use crate::domain::journal::{EntityTax, JournalSource};
 use crate::domain::schedule::Schedule;
 
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,7 @@ pub struct Config {
     pub calendar: CalendarConfig,
     pub currency: CurrencyConfig,
     pub close: CloseConfig,
+    pub journal: JournalConfig,
     pub exports: Vec<ExportConfig>,
     pub aws: AwsConfig,
     pub cost_explorer: CostExplorerConfig,
@@ -128,6 +130,28 @@ impl Default for CloseConfig {
         Self {
             two_person: true,
             quarantine_max: 0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JournalConfig {
+    pub mappings: Option<PathBuf>,
+    pub templates: Vec<PathBuf>,
+    pub text: String,
+    pub sources: Vec<JournalSource>,
+    pub entities: Vec<EntityTax>,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self {
+            mappings: None,
+            templates: Vec::new(),
+            text: settings::default_of("journal.text").to_owned(),
+            sources: Vec::new(),
+            entities: Vec::new(),
         }
     }
 }

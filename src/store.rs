@@ -11,6 +11,7 @@ pub mod costs;
 pub mod database;
 mod dimensions;
 pub mod directory;
+pub mod files;
 pub mod invoices;
 pub mod jobs;
 pub mod load;

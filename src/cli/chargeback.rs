@@ -1,5 +1,6 @@
-//! `anbun chargeback preview|close|lock|reopen|posted`
+//! `anbun chargeback preview|export|close|lock|reopen|posted`
 
+mod export;
 mod steps;
 
 use clap::{Subcommand, ValueEnum};
@@ -25,6 +26,8 @@ pub(super) enum ChargebackCommand {
         #[arg(long, value_parser = ["JPY", "USD"])]
         currency: Option<String>,
     },
+    /// A file for finance, made from the sealed statement
+    Export(export::ExportArguments),
     /// Check a month and seal its statement
     Close {
         /// YYYY-MM
@@ -68,6 +71,7 @@ pub(super) enum By {
 pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) -> anyhow::Result<()> {
     match command {
         ChargebackCommand::Preview { period, by, currency } => preview(context, period, by, currency).await,
+        ChargebackCommand::Export(arguments) => export::run(context, arguments).await,
         ChargebackCommand::Close { period, to, accept } => steps::close(context, period, &to, &accept).await,
         ChargebackCommand::Lock { period } => steps::lock(context, period).await,
         ChargebackCommand::Reopen { period, reason } => steps::reopen(context, period, &reason).await,

@@ -43,6 +43,27 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "0",
         "yen that may stay undecided when a month is closed",
     ),
+    (
+        "journal.sources",
+        "",
+        "who pays AWS, per payer and seller, and on which accounts; see docs/JOURNALS.md",
+    ),
+    (
+        "journal.entities",
+        "",
+        "per legal entity: charged without tax or with it, and the share of the tax that is cost; see docs/JOURNALS.md",
+    ),
+    (
+        "journal.mappings",
+        "",
+        "CSV of what each accounting system calls a department; without it cost centres and names are used",
+    ),
+    ("journal.templates", "[]", "further column templates, as TOML files"),
+    (
+        "journal.text",
+        "\"Claude利用料 {month} {department}\"",
+        "text of a journal line, with {month}, {department}, {code} and {version}",
+    ),
     ("exports.name", "", "what an export is called in reports"),
     (
         "exports.location",

@@ -22,6 +22,7 @@ use crate::domain::invoice::Invoice;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::reconciliation::steps;
+use crate::domain::statement::StatementLine;
 use crate::store::books::{Leaves, MonthBooks, assemble};
 use crate::store::chargeback::list_periods;
 use crate::store::database::Database;
@@ -30,7 +31,7 @@ use crate::store::month::{
     DeliveryUsed, MonthStep, connect_for_step, count_recounts, find_state, list_deliveries_used, list_posted,
     list_states, take_step,
 };
-use crate::store::statements::{Sealing, Statement, StatementLine, find_statement, keep_directory, list_lines, seal};
+use crate::store::statements::{Sealing, Statement, find_statement, keep_directory, list_lines, seal};
 use crate::store::status::list_findings;
 use crate::store::{StoreError, StoreResult};
 

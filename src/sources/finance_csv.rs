@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use super::csv_table::{CsvError, CsvLine, CsvTable};
 use crate::domain::allocation::{AllocationRule, Method, check_pool, check_rules};
 use crate::domain::invoice::{Invoice, InvoiceKind, InvoiceTax, TaxTreatment};
+use crate::domain::journal::Mapping;
 use crate::domain::money::Amount;
 use crate::domain::rate::{Rate, RateKind, check_rate};
 
@@ -169,6 +170,34 @@ pub fn read_invoices(file: &Path) -> Result<Vec<Invoice>, CsvError> {
         invoice.check().map_err(refuse)?;
     }
     Ok(invoices.into_iter().map(|(_, invoice)| invoice).collect())
+}
+
+/// Reads what accounting systems call departments.
+pub fn read_journal_mappings(file: &Path) -> Result<Vec<Mapping>, CsvError> {
+    let table = CsvTable::read(file)?;
+    table.expect_columns(
+        &["system", "department", "code", "name"],
+        &["account", "sub_account", "tax_code"],
+    )?;
+    let mut mappings: Vec<(u64, Mapping)> = Vec::new();
+    for line in table.lines() {
+        let mapping = Mapping {
+            system: line.required("system")?,
+            department: line.required("department")?,
+            code: line.required("code")?,
+            name: line.required("name")?,
+            account: line.text("account"),
+            sub_account: line.text("sub_account"),
+            tax_code: line.text("tax_code"),
+        };
+        let same = |other: &Mapping| (&other.system, &other.department) == (&mapping.system, &mapping.department);
+        if let Some((first, _)) = mappings.iter().find(|(_, other)| same(other)) {
+            let what = format!("both say what {} calls {}", mapping.system, mapping.department);
+            return Err(table.refuse_lines(*first, line.line, what));
+        }
+        mappings.push((line.line, mapping));
+    }
+    Ok(mappings.into_iter().map(|(_, mapping)| mapping).collect())
 }
 
 fn read_invoice(line: &CsvLine<'_>) -> Result<Invoice, CsvError> {

@@ -14,11 +14,12 @@ use uuid::Uuid;
 use super::copy::Copy;
 use super::{StoreError, StoreResult};
 use crate::domain::allocation::Pool;
-use crate::domain::books::{Column, LeafAmount, Posting};
+use crate::domain::books::{Column, Posting};
 use crate::domain::close::MonthState;
 use crate::domain::directory::Directory;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
+use crate::domain::statement::StatementLine;
 
 /// What is sealed.
 pub struct Sealing<'s> {
@@ -32,26 +33,6 @@ pub struct Sealing<'s> {
     /// Everything but the lines, as a JSON object.
     pub head: &'s serde_json::Value,
     pub lines: &'s [StatementLine],
-}
-
-/// One line of a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatementLine {
-    pub bill_group: usize,
-    pub column: Column,
-    pub department: Option<String>,
-    pub pool: Option<Pool>,
-    /// By the directory's id; it is sealed by an opaque one.
-    pub person: Option<String>,
-    pub model: Option<String>,
-    pub project: Option<String>,
-    /// Of `billed`.
-    pub currency: String,
-    pub billed: Amount,
-    /// In the currency of the statement.
-    pub amount: Amount,
-    pub lines: i64,
-    pub tokens: i64,
 }
 
 /// A sealed statement without its lines.
@@ -393,22 +374,4 @@ pub async fn recompute_digest(connection: &mut PgConnection, statement: &Stateme
         canonical_line(&mut lines, &line, row.person);
     }
     Ok(digest_of(statement.previous_digest.as_deref(), &statement.head, &lines))
-}
-
-impl StatementLine {
-    /// The leaf that a department's line is.
-    pub fn leaf(&self) -> Option<LeafAmount> {
-        Some(LeafAmount {
-            group: self.bill_group,
-            column: self.column,
-            department: self.department.clone()?,
-            person: self.person.clone(),
-            model: self.model.clone(),
-            project: self.project.clone(),
-            billed: self.billed,
-            amount: self.amount,
-            lines: self.lines,
-            tokens: self.tokens,
-        })
-    }
 }

@@ -1,4 +1,5 @@
 //! Golden books: a small company whose months can be checked by hand.
 
 mod company;
+mod files;
 mod october;

@@ -61,8 +61,12 @@ fn row(code: &str, amounts: [i64; 8]) -> (String, [String; 8]) {
     (code.to_owned(), amounts.map(|yen| yen.to_string()))
 }
 
-async fn october(name: &str) -> Company {
-    let company = Company::found(name, "[close]\ntwo_person = false\n").await;
+pub(super) async fn october(name: &str) -> Company {
+    october_with(name, "").await
+}
+
+pub(super) async fn october_with(name: &str, settings: &str) -> Company {
+    let company = Company::found(name, &format!("[close]\ntwo_person = false\n{settings}")).await;
     company.deliver("2026-10", &bill()).await;
     company
         .run(&["allocation", "import", &company.file("rules.csv", RULES)])

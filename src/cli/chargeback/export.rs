@@ -1,0 +1,93 @@
+//! `anbun chargeback export`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use chrono::NaiveDate;
+
+use crate::api::statement::{FileKind, FileQuestion, file};
+use crate::cli::CommandContext;
+use crate::documents::Language;
+use crate::documents::encoding::Encoding;
+use crate::domain::period::BillingPeriod;
+use crate::sources::finance_csv::read_journal_mappings;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct ExportArguments {
+    /// YYYY-MM
+    period: BillingPeriod,
+    /// csv, xlsx, or journal:PRESET with freee, moneyforward, obc, yayoi, sap or a template of the settings
+    #[arg(long = "as", value_name = "KIND")]
+    kind: String,
+    /// Where to; a name of its own in this folder by default, '-' is stdout
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// Number of an earlier statement; the one that closed the month by default
+    #[arg(long)]
+    statement: Option<i32>,
+    #[arg(long, value_parser = ["ja", "en"], default_value = "ja")]
+    language: String,
+    /// Of CSV files
+    #[arg(long, value_parser = Encoding::NAMES)]
+    encoding: Option<String>,
+    /// A journal is of one legal entity
+    #[arg(long)]
+    legal_entity: Option<String>,
+    /// Of the actual; the month's last day by default
+    #[arg(long)]
+    posting_date: Option<NaiveDate>,
+    /// A sheet by person in the workbook; noted with your name
+    #[arg(long)]
+    with_people: bool,
+}
+
+pub(super) async fn run(context: &CommandContext, arguments: ExportArguments) -> anyhow::Result<()> {
+    let Some(kind) = FileKind::parse(&arguments.kind) else {
+        bail!("'{}' is none of csv, xlsx, journal:PRESET", arguments.kind);
+    };
+    if arguments.with_people && kind != FileKind::Xlsx {
+        bail!("only the workbook has a sheet by person");
+    }
+    let question = FileQuestion {
+        period: arguments.period,
+        kind,
+        version: arguments.statement,
+        language: if arguments.language == "ja" {
+            Language::Japanese
+        } else {
+            Language::English
+        },
+        encoding: arguments.encoding.as_deref().and_then(Encoding::parse),
+        legal_entity: arguments.legal_entity,
+        posting_date: arguments.posting_date,
+        with_people: arguments.with_people,
+    };
+    let mappings = match &context.config.journal.mappings {
+        Some(path) => read_journal_mappings(path)?,
+        None => Vec::new(),
+    };
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let with = (&context.actor, context.clock.now());
+    let made = file(&mut connection, &question, &context.config, mappings, with).await?;
+    let place = match &arguments.output {
+        Some(path) if path.as_os_str() == "-" => {
+            std::io::stdout().lock().write_all(&made.content)?;
+            "stdout".to_owned()
+        }
+        path => {
+            let path = path.clone().unwrap_or_else(|| PathBuf::from(&made.file_name));
+            std::fs::write(&path, &made.content).with_context(|| format!("{} cannot be written", path.display()))?;
+            path.display().to_string()
+        }
+    };
+    eprintln!("{place}: {} bytes, SHA-256 {}", made.content.len(), made.sha256);
+    if made.taken > 0 && arguments.kind.starts_with("journal:") {
+        eprintln!(
+            "warning: this journal was exported {} times before; post it once",
+            made.taken
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Files for finance, made from a sealed statement: the same statement gives the same bytes.
+//! Imports domain only; reads and writes no file.
+
+pub mod department_csv;
+pub mod encoding;
+pub mod journal;
+pub mod workbook;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::domain::books::Column;
+use crate::domain::chargeback::{Chargeback, GroupBy};
+use crate::domain::close::MonthState;
+use crate::domain::period::BillingPeriod;
+use crate::domain::statement::StatementLine;
+
+/// What finance calls a department.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DepartmentNames {
+    pub name: String,
+    pub name_ja: String,
+    pub cost_center: String,
+    pub legal_entity: String,
+}
+
+impl DepartmentNames {
+    /// The Japanese name, else the other.
+    pub fn shown(&self) -> &str {
+        if self.name_ja.is_empty() {
+            &self.name
+        } else {
+            &self.name_ja
+        }
+    }
+}
+
+/// Everything that a file is made from.
+#[derive(Debug, Clone)]
+pub struct SealedStatement {
+    pub period: BillingPeriod,
+    pub version: i32,
+    pub state: MonthState,
+    pub sealed_at: DateTime<Utc>,
+    pub prepared_by: String,
+    pub digest: String,
+    /// As it was sealed.
+    pub head: Value,
+    pub lines: Vec<StatementLine>,
+    /// By code, as the directory had them when the statement was sealed.
+    pub departments: BTreeMap<String, DepartmentNames>,
+    /// Names by person id; empty unless somebody entitled asked for people.
+    pub people: BTreeMap<String, String>,
+}
+
+impl SealedStatement {
+    /// Rows and what is kept visible, by one view of the same lines.
+    pub fn chargeback(&self, by: GroupBy) -> Chargeback {
+        let leaves: Vec<_> = self.lines.iter().filter_map(StatementLine::leaf).collect();
+        let postings: Vec<_> = self.lines.iter().map(StatementLine::posting).collect();
+        Chargeback::by_leaf(self.period, by, &leaves, &postings)
+    }
+
+    fn names_of(&self, code: &str) -> DepartmentNames {
+        self.departments.get(code).cloned().unwrap_or_default()
+    }
+}
+
+/// The language of headers and sheets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    Japanese,
+    English,
+}
+
+impl Language {
+    const fn choose(self, japanese: &'static str, english: &'static str) -> &'static str {
+        match self {
+            Self::Japanese => japanese,
+            Self::English => english,
+        }
+    }
+
+    const fn column(self, column: Column) -> &'static str {
+        match column {
+            Column::Direct => self.choose("直課", "direct"),
+            Column::Allocated => self.choose("配賦", "allocated"),
+            Column::Other => self.choose("その他", "other"),
+            Column::Discounts => self.choose("割引", "discounts"),
+            Column::Credits => self.choose("クレジット", "credits"),
+            Column::Refunds => self.choose("返金", "refunds"),
+            Column::Tax => self.choose("消費税", "tax"),
+        }
+    }
+}
+
+/// Text that a spreadsheet would take for a formula gets an apostrophe.  Names and tags come from outside.
+pub fn neutral(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_no_formula() {
+        for text in ["=1+1", "+81", "-x", "@SUM(A1)", "\tx", "＝1"] {
+            assert!(neutral(text).starts_with('\''), "{text}");
+        }
+        assert_eq!(neutral("営業部 - 1"), "営業部 - 1");
+    }
+}

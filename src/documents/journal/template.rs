@@ -1,0 +1,242 @@
+//! Column templates: how an accounting system wants a journal written.
+//!
+//! A template is TOML: encoding, header, date format, flags, and for each column a header and a value with fields in braces.
+//! The presets are templates like any other; a company can bring its own.
+
+use serde::Deserialize;
+
+use super::{Journal, JournalError, JournalLine, Side, Slip};
+use crate::documents::department_csv::written;
+use crate::documents::encoding::{Encoding, encode};
+use crate::documents::neutral;
+
+/// A template as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    pub name: String,
+    /// `utf-8`, `utf-8-bom` or `cp932`.
+    pub encoding: String,
+    #[serde(default = "yes")]
+    pub header: bool,
+    pub date_format: String,
+    /// Letters that the line text may have.
+    pub text_max: usize,
+    #[serde(default)]
+    pub flags: Flags,
+    pub columns: Vec<TemplateColumn>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// What a line is marked with by its place in the slip.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Flags {
+    pub only: String,
+    pub first: String,
+    pub middle: String,
+    pub last: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateColumn {
+    pub header: String,
+    #[serde(default)]
+    pub value: String,
+    /// The system refuses a line without it.
+    #[serde(default)]
+    pub required: bool,
+}
+
+/// Fields that a value may have, besides `debit_...` and `credit_...`.
+const FIELDS: [&str; 7] = ["flag", "number", "date", "kind", "line", "amount", "text"];
+const SIDE_FIELDS: [&str; 7] = [
+    "department_code",
+    "department_name",
+    "account",
+    "account_code",
+    "sub_account",
+    "tax_code",
+    "partner",
+];
+
+const PRESETS: [&str; 5] = [
+    include_str!("../../../templates/journal/freee.toml"),
+    include_str!("../../../templates/journal/moneyforward.toml"),
+    include_str!("../../../templates/journal/obc.toml"),
+    include_str!("../../../templates/journal/yayoi.toml"),
+    include_str!("../../../templates/journal/sap.toml"),
+];
+
+/// The templates that come with the program.
+pub fn presets() -> Vec<Template> {
+    PRESETS.iter().filter_map(|text| Template::parse(text).ok()).collect()
+}
+
+impl Template {
+    /// Reads a template; says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let template: Self = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+        if Encoding::parse(&template.encoding).is_none() {
+            return Err(format!(
+                "encoding '{}' is none of {}",
+                template.encoding,
+                Encoding::NAMES.join(", ")
+            ));
+        }
+        if template.columns.is_empty() {
+            return Err("it has no columns".to_owned());
+        }
+        for column in &template.columns {
+            for field in fields_of(&column.value)? {
+                let side = field.strip_prefix("debit_").or_else(|| field.strip_prefix("credit_"));
+                let known = FIELDS.contains(&field) || side.is_some_and(|side| SIDE_FIELDS.contains(&side));
+                if !known {
+                    return Err(format!(
+                        "column '{}' has the unknown field '{{{field}}}'",
+                        column.header
+                    ));
+                }
+            }
+        }
+        Ok(template)
+    }
+
+    /// Writes a journal; nothing is written if a text is too long or a letter is not in the encoding.
+    pub fn write(&self, journal: &Journal, encoding: Option<Encoding>) -> Result<Vec<u8>, JournalError> {
+        let mut rows = Vec::new();
+        if self.header {
+            rows.push(self.columns.iter().map(|column| column.header.clone()).collect());
+        }
+        for slip in &journal.slips {
+            for (at, line) in slip.lines.iter().enumerate() {
+                let length = line.text.chars().count();
+                if length > self.text_max {
+                    return Err(JournalError::TextTooLong {
+                        system: self.name.clone(),
+                        text: line.text.clone(),
+                        length,
+                        most: self.text_max,
+                    });
+                }
+                let cells: Vec<String> = self
+                    .columns
+                    .iter()
+                    .map(|column| self.cell(&column.value, slip, at, line))
+                    .collect();
+                if let Some(nth) = (0..cells.len()).find(|nth| self.columns[*nth].required && cells[*nth].is_empty()) {
+                    let side = if self.columns[nth].value.contains("{credit_") {
+                        &line.credit
+                    } else {
+                        &line.debit
+                    };
+                    return Err(JournalError::Empty {
+                        system: self.name.clone(),
+                        column: self.columns[nth].header.clone(),
+                        place: if side.department_name.is_empty() {
+                            side.account.clone()
+                        } else {
+                            side.department_name.clone()
+                        },
+                    });
+                }
+                rows.push(cells);
+            }
+        }
+        let encoding = encoding
+            .or_else(|| Encoding::parse(&self.encoding))
+            .unwrap_or(Encoding::Utf8);
+        Ok(encode(&written(&rows), encoding)?)
+    }
+
+    fn cell(&self, value: &str, slip: &Slip, at: usize, line: &JournalLine) -> String {
+        let mut cell = value.to_owned();
+        for field in fields_of(value).unwrap_or_default() {
+            let filled = self.field(field, slip, at, line);
+            cell = cell.replace(&format!("{{{field}}}"), &filled);
+        }
+        cell
+    }
+
+    fn field(&self, field: &str, slip: &Slip, at: usize, line: &JournalLine) -> String {
+        let of_side = |side: &Side, field: &str| match field {
+            "department_code" => neutral(&side.department_code),
+            "department_name" => neutral(&side.department_name),
+            "account" => neutral(&side.account),
+            "account_code" => neutral(&side.account_code),
+            "sub_account" => neutral(&side.sub_account),
+            "tax_code" => neutral(&side.tax_code),
+            _ => neutral(&side.partner),
+        };
+        if let Some(field) = field.strip_prefix("debit_") {
+            return of_side(&line.debit, field);
+        }
+        if let Some(field) = field.strip_prefix("credit_") {
+            return of_side(&line.credit, field);
+        }
+        match field {
+            "flag" => match (at, slip.lines.len()) {
+                (_, 1) => self.flags.only.clone(),
+                (0, _) => self.flags.first.clone(),
+                (at, all) if at + 1 == all => self.flags.last.clone(),
+                _ => self.flags.middle.clone(),
+            },
+            "number" => slip.number.clone(),
+            "date" => slip.date.format(&self.date_format).to_string(),
+            "kind" => slip.kind.as_str().to_owned(),
+            "line" => (at + 1).to_string(),
+            "amount" => line.amount.to_string(),
+            _ => neutral(&line.text),
+        }
+    }
+}
+
+/// The fields in braces of a value.
+fn fields_of(value: &str) -> Result<Vec<&str>, String> {
+    let mut fields = Vec::new();
+    let mut rest = value;
+    while let Some((_, after)) = rest.split_once('{') {
+        let (field, after) = after
+            .split_once('}')
+            .ok_or_else(|| format!("'{value}' has a brace that is not closed"))?;
+        fields.push(field);
+        rest = after;
+    }
+    Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_can_be_read() {
+        let names: Vec<String> = presets().into_iter().map(|preset| preset.name).collect();
+        assert_eq!(names, ["freee", "moneyforward", "obc", "yayoi", "sap"]);
+    }
+
+    #[test]
+    fn templates_are_read_strictly() {
+        let template = |columns: &str| {
+            Template::parse(&format!(
+                "name = 'x'\nencoding = 'utf-8'\ndate_format = '%F'\ntext_max = 9\n{columns}"
+            ))
+        };
+        assert!(template("columns = [{header = 'a', value = '{debit_account}-{number}'}]").is_ok());
+        for (columns, expected) in [
+            ("columns = []", "no columns"),
+            (
+                "columns = [{header = 'a', value = '{saldo}'}]",
+                "unknown field '{saldo}'",
+            ),
+            ("columns = [{header = 'a', value = '{amount'}]", "not closed"),
+            ("columns = [{header = 'a', valeu = 'x'}]", "valeu"),
+        ] {
+            assert!(template(columns).is_err_and(|e| e.contains(expected)), "{columns}");
+        }
+    }
+}

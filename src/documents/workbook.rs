@@ -1,0 +1,393 @@
+//! The chargeback as an Excel workbook: departments, models, journal, and what the figures rest on; people only where asked.
+
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
+
+use super::journal::Journal;
+use super::{Language, SealedStatement};
+use crate::domain::books::Column;
+use crate::domain::chargeback::{Chargeback, GroupBy};
+use crate::domain::money::Amount;
+
+/// The largest integer up to which every integer is a double of its own.
+const EXACT_MAX: i128 = 9_007_199_254_740_992;
+
+/// Red, with a triangle, as finance in Japan writes what is below zero.
+const YEN: &str = "\"¥\"#,##0;[Red]\"▲¥\"#,##0";
+
+/// What goes into a workbook besides the statement.
+#[derive(Debug, Clone, Default)]
+pub struct WorkbookParts {
+    pub journals: Vec<Journal>,
+    /// Somebody entitled asked for people, which is noted.
+    pub with_people: bool,
+}
+
+struct Formats {
+    header: Format,
+    text: Format,
+    yen: Format,
+    note: Format,
+}
+
+impl Formats {
+    fn new() -> Self {
+        Self {
+            header: Format::new()
+                .set_bold()
+                .set_align(FormatAlign::Center)
+                .set_background_color(0x00E8_EEF4),
+            text: Format::new().set_num_format("@"),
+            yen: Format::new().set_num_format(YEN),
+            note: Format::new().set_italic(),
+        }
+    }
+}
+
+/// Makes the workbook.
+pub fn workbook(statement: &SealedStatement, parts: &WorkbookParts, language: Language) -> Result<Vec<u8>, XlsxError> {
+    let formats = Formats::new();
+    let mut book = Workbook::new();
+    let sealed = statement.sealed_at;
+    let created = ExcelDateTime::from_timestamp(sealed.timestamp())?;
+    let title = format!("anbun {} v{}", statement.period, statement.version);
+    book.set_properties(&DocProperties::new().set_title(&title).set_creation_datetime(&created));
+    departments(book.add_worksheet(), statement, language, &formats)?;
+    models(book.add_worksheet(), statement, language, &formats)?;
+    if parts.with_people {
+        people(book.add_worksheet(), statement, language, &formats)?;
+    }
+    journal(book.add_worksheet(), parts, language, &formats)?;
+    assumptions(book.add_worksheet(), statement, language, &formats)?;
+    book.save_to_buffer()
+}
+
+/// Writes rows under a header, frozen and with a filter.
+struct Sheet<'w> {
+    sheet: &'w mut Worksheet,
+    formats: &'w Formats,
+    row: u32,
+}
+
+impl<'w> Sheet<'w> {
+    fn begin(sheet: &'w mut Worksheet, name: &str, header: &[&str], formats: &'w Formats) -> Result<Self, XlsxError> {
+        sheet.set_name(name)?;
+        for (column, text) in (0_u16..).zip(header) {
+            sheet.write_string_with_format(0, column, *text, &formats.header)?;
+            sheet.set_column_width(column, if column < 3 { 22.0 } else { 14.0 })?;
+        }
+        sheet.set_freeze_panes(1, 0)?;
+        Ok(Self { sheet, formats, row: 1 })
+    }
+
+    /// Texts, then amounts.
+    fn push(&mut self, texts: &[&str], amounts: &[Amount]) -> Result<(), XlsxError> {
+        let mut column = 0_u16;
+        for text in texts {
+            // Codes keep their leading zeros, and nothing is a formula.
+            self.sheet
+                .write_string_with_format(self.row, column, *text, &self.formats.text)?;
+            column += 1;
+        }
+        for amount in amounts {
+            self.put(column, *amount)?;
+            column += 1;
+        }
+        self.row += 1;
+        Ok(())
+    }
+
+    fn put(&mut self, column: u16, amount: Amount) -> Result<(), XlsxError> {
+        match amount.whole().filter(|whole| whole.abs() <= EXACT_MAX) {
+            Some(whole) => {
+                #[expect(clippy::cast_precision_loss, reason = "every integer up to 2^53 is a double")]
+                let number = whole as f64;
+                self.sheet
+                    .write_number_with_format(self.row, column, number, &self.formats.yen)?;
+            }
+            None => {
+                self.sheet
+                    .write_string_with_format(self.row, column, amount.to_string(), &self.formats.text)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn filter(self, columns: usize) -> Result<(), XlsxError> {
+        let last = u16::try_from(columns.saturating_sub(1)).unwrap_or(u16::MAX);
+        self.sheet.autofilter(0, 0, self.row.saturating_sub(1).max(1), last)?;
+        Ok(())
+    }
+}
+
+fn amount_headers(language: Language) -> Vec<&'static str> {
+    let mut headers: Vec<&str> = Column::ALL.map(|column| language.column(column)).to_vec();
+    headers.push(language.choose("合計", "total"));
+    headers
+}
+
+fn departments(
+    sheet: &mut Worksheet,
+    statement: &SealedStatement,
+    language: Language,
+    formats: &Formats,
+) -> Result<(), XlsxError> {
+    let month = statement.chargeback(GroupBy::Department);
+    let mut header = vec![
+        language.choose("部門コード", "code"),
+        language.choose("部門名", "name"),
+        language.choose("原価センタ", "cost centre"),
+        language.choose("会社", "legal entity"),
+    ];
+    header.extend(amount_headers(language));
+    let mut rows = Sheet::begin(sheet, language.choose("部門別", "departments"), &header, formats)?;
+    for row in &month.rows {
+        let code = row.code.clone().unwrap_or_default();
+        let names = statement.names_of(&code);
+        let mut amounts = Column::ALL.map(|column| row.column(column)).to_vec();
+        amounts.push(row.total());
+        rows.push(
+            &[&code, names.shown(), &names.cost_center, &names.legal_entity],
+            &amounts,
+        )?;
+    }
+    for kept in &month.kept {
+        let label = language.choose("(未配賦)", "(kept visible)");
+        // Its column is the class: what is kept has no department to divide it by.
+        let mut amounts = Column::ALL
+            .map(|column| {
+                if column == column_of(kept.class) {
+                    kept.amount
+                } else {
+                    Amount::ZERO
+                }
+            })
+            .to_vec();
+        amounts.push(kept.amount);
+        rows.push(&[label, &kept.label, "", ""], &amounts)?;
+    }
+    rows.filter(header.len())
+}
+
+const fn column_of(class: crate::domain::charge::ChargeClass) -> Column {
+    use crate::domain::charge::ChargeClass;
+    match class {
+        ChargeClass::Usage => Column::Allocated,
+        ChargeClass::Tax => Column::Tax,
+        ChargeClass::Credit => Column::Credits,
+        ChargeClass::Refund => Column::Refunds,
+        ChargeClass::Discount => Column::Discounts,
+        ChargeClass::Other => Column::Other,
+    }
+}
+
+fn models(
+    sheet: &mut Worksheet,
+    statement: &SealedStatement,
+    language: Language,
+    formats: &Formats,
+) -> Result<(), XlsxError> {
+    let mut sums: std::collections::BTreeMap<(&str, &str), Amount> = std::collections::BTreeMap::new();
+    for line in &statement.lines {
+        let department = line.department.as_deref().unwrap_or("");
+        *sums
+            .entry((department, line.model.as_deref().unwrap_or("")))
+            .or_default() += line.amount;
+    }
+    let header = [
+        language.choose("部門コード", "code"),
+        language.choose("部門名", "name"),
+        language.choose("モデル", "model"),
+        language.choose("合計", "total"),
+    ];
+    let mut rows = Sheet::begin(sheet, language.choose("モデル別", "models"), &header, formats)?;
+    for ((department, model), amount) in sums {
+        let names = statement.names_of(department);
+        let code = if department.is_empty() {
+            language.choose("(未配賦)", "(kept visible)")
+        } else {
+            department
+        };
+        let model = if model.is_empty() {
+            language.choose("(なし)", "(none)")
+        } else {
+            model
+        };
+        rows.push(&[code, names.shown(), model], &[amount])?;
+    }
+    rows.filter(header.len())
+}
+
+fn people(
+    sheet: &mut Worksheet,
+    statement: &SealedStatement,
+    language: Language,
+    formats: &Formats,
+) -> Result<(), XlsxError> {
+    let month: Chargeback = statement.chargeback(GroupBy::Person);
+    let mut header = vec![language.choose("個人ID", "person"), language.choose("氏名", "name")];
+    header.extend(amount_headers(language));
+    let mut rows = Sheet::begin(sheet, language.choose("ユーザー別", "people"), &header, formats)?;
+    for row in &month.rows {
+        let code = row.code.clone().unwrap_or_default();
+        let name = statement.people.get(&code).map_or("", String::as_str);
+        let mut amounts = Column::ALL.map(|column| row.column(column)).to_vec();
+        amounts.push(row.total());
+        let code = if code.is_empty() {
+            language.choose("(個人なし)", "(no person)")
+        } else {
+            &code
+        };
+        rows.push(&[code, name], &amounts)?;
+    }
+    let kept: Amount = month.kept.iter().map(|kept| kept.amount).sum();
+    let mut amounts = Column::ALL.map(|_| Amount::ZERO).to_vec();
+    amounts.push(kept);
+    rows.push(&[language.choose("(未配賦)", "(kept visible)"), ""], &amounts)?;
+    let note = language.choose(
+        "個人の利用額は個人情報です。目的外の利用や再配布をしないでください。",
+        "Figures of single people are personal data: use them for their purpose only, and do not pass them on.",
+    );
+    let (row, formats) = (rows.row + 1, rows.formats);
+    rows.sheet.write_string_with_format(row, 0, note, &formats.note)?;
+    rows.filter(header.len())
+}
+
+fn journal(
+    sheet: &mut Worksheet,
+    parts: &WorkbookParts,
+    language: Language,
+    formats: &Formats,
+) -> Result<(), XlsxError> {
+    let header = [
+        language.choose("会社", "legal entity"),
+        language.choose("伝票番号", "slip"),
+        language.choose("区分", "kind"),
+        language.choose("日付", "date"),
+        language.choose("借方勘定科目", "debit account"),
+        language.choose("借方部門", "debit department"),
+        language.choose("貸方勘定科目", "credit account"),
+        language.choose("貸方部門", "credit department"),
+        language.choose("摘要", "text"),
+        language.choose("金額", "amount"),
+    ];
+    let mut rows = Sheet::begin(sheet, language.choose("仕訳", "journal"), &header, formats)?;
+    for journal in &parts.journals {
+        for slip in &journal.slips {
+            for line in &slip.lines {
+                let date = slip.date.to_string();
+                let texts = [
+                    journal.legal_entity.as_str(),
+                    &slip.number,
+                    slip.kind.as_str(),
+                    &date,
+                    &line.debit.account,
+                    &line.debit.department_name,
+                    &line.credit.account,
+                    &line.credit.department_name,
+                    &line.text,
+                ];
+                rows.push(&texts, &[Amount::from_whole(line.amount)])?;
+            }
+        }
+    }
+    rows.filter(header.len())
+}
+
+/// What the figures rest on, and how they tie to the invoices.
+fn assumptions(
+    sheet: &mut Worksheet,
+    statement: &SealedStatement,
+    language: Language,
+    formats: &Formats,
+) -> Result<(), XlsxError> {
+    let header = [
+        language.choose("項目", "item"),
+        language.choose("値", "value"),
+        language.choose("出典", "source"),
+        language.choose("金額 (USD)", "USD"),
+        language.choose("金額 (円)", "JPY"),
+    ];
+    let mut rows = Sheet::begin(sheet, language.choose("前提条件", "assumptions"), &header, formats)?;
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let head = &statement.head;
+    let version = statement.version.to_string();
+    for (item, value) in [
+        (language.choose("対象月", "period"), statement.period.to_string()),
+        (language.choose("状態", "state"), statement.state.as_str().to_owned()),
+        (language.choose("版", "version"), version),
+        (language.choose("SHA-256", "SHA-256"), statement.digest.clone()),
+        (language.choose("作成者", "prepared by"), statement.prepared_by.clone()),
+        (
+            language.choose("締め日時", "sealed at"),
+            statement.sealed_at.to_rfc3339(),
+        ),
+        (language.choose("データ時点", "data as of"), text(&head["data_as_of"])),
+        (language.choose("月の区切り", "days are"), text(&head["days_are"])),
+        (language.choose("原価の基準", "cost basis"), text(&head["cost_basis"])),
+        (
+            language.choose("組織マスタの版", "directory version"),
+            text(&head["directory_version"]),
+        ),
+        (
+            language.choose("配賦規則の版", "allocation version"),
+            text(&head["allocation_version"]),
+        ),
+        (language.choose("二人承認", "two persons"), text(&head["two_person"])),
+    ] {
+        rows.push(&[item, &value, ""], &[])?;
+    }
+    let each = |key: &str| head[key].as_array().cloned().unwrap_or_default();
+    for rate in each("rates") {
+        let item = format!("{} ({})", language.choose("為替レート", "rate"), text(&rate["kind"]));
+        let source = format!(
+            "{} {} {}",
+            text(&rate["source"]),
+            text(&rate["date"]),
+            text(&rate["invoice"])
+        );
+        rows.push(&[&item, &text(&rate["value"]), source.trim()], &[])?;
+    }
+    for rule in each("allocation_rules") {
+        let item = format!("{} {}", language.choose("配賦規則", "rule"), text(&rule["pool"]));
+        rows.push(&[&item, &text(&rule["method"]), &text(&rule["members"])], &[])?;
+    }
+    for check in each("checks") {
+        if !check["waived"].is_null() {
+            let item = format!(
+                "{} {}",
+                language.choose("承認済みの例外", "waived"),
+                text(&check["check"])
+            );
+            rows.push(&[&item, &text(&check["waived"]), &text(&check["message"])], &[])?;
+        }
+    }
+    for delivery in each("deliveries") {
+        let item = format!(
+            "{} {}",
+            language.choose("データ", "delivery"),
+            text(&delivery["source"])
+        );
+        rows.push(&[&item, &text(&delivery["version"]), &text(&delivery["manifest"])], &[])?;
+    }
+    for step in each("reconciliation") {
+        let item = text(&step["step"]);
+        let (usd, jpy) = (
+            text(&step["usd"]),
+            Amount::parse(&text(&step["jpy"])).unwrap_or_default(),
+        );
+        rows.push(
+            &[
+                &item,
+                &text(&step["invoice"]),
+                language.choose("照合", "reconciliation"),
+                &usd,
+            ],
+            &[jpy],
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! The files of October, as finance gets them.
+
+use std::io::Cursor;
+use std::process::Command;
+
+use calamine::{Data, Reader, Xlsx};
+
+use crate::books::company::Company;
+use crate::books::october::{INVOICES, october_with};
+use crate::support::{left_out, stderr};
+
+const JOURNAL: &str = "[journal]\ntext = 'Claude {month} {department}'\n[[journal.sources]]\nsource_department = 'it'\naccount_code = '7101'\naccount_codes = { '未収入金' = '1180', '未払金' = '2150' }\n";
+
+async fn closed(name: &str, settings: &str) -> Company {
+    let company = october_with(name, settings).await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    company
+}
+
+async fn bytes(company: &Company, arguments: &[&str]) -> Vec<u8> {
+    let all = [&["chargeback", "export", "2026-10", "-o", "-"], arguments].concat();
+    let output = company.installation.run(&all).await;
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    output.stdout
+}
+
+async fn text(company: &Company, arguments: &[&str]) -> String {
+    String::from_utf8(bytes(company, arguments).await).unwrap()
+}
+
+/// Without tax: sales 13,816 - 1,013 = 12,803, engineering 7,546 - 507 = 7,039; research, 5,336, is another company's.
+#[tokio::test]
+async fn a_journal_moves_what_each_department_is_charged() {
+    let company = closed("journal", JOURNAL).await;
+    let (_, said) = company
+        .refused(&["chargeback", "export", "2026-10", "--as", "journal:freee"])
+        .await;
+    assert!(said.contains("several legal entities (JP01, JP02)"), "{said}");
+    let own = text(&company, &["--as", "journal:freee", "--legal-entity", "JP01"]).await;
+    let lines: Vec<&str> = own.trim_start_matches('\u{feff}').split("\r\n").collect();
+    assert_eq!(
+        lines,
+        [
+            "[表題行],日付,伝票番号,決算整理仕訳,借方勘定科目,借方科目コード,借方補助科目,借方取引先,借方取引先コード,借方部門,借方品目,借方メモタグ,借方セグメント1,借方セグメント2,借方セグメント3,借方金額,借方税区分,借方税額,貸方勘定科目,貸方科目コード,貸方補助科目,貸方取引先,貸方取引先コード,貸方部門,貸方品目,貸方メモタグ,貸方セグメント1,貸方セグメント2,貸方セグメント3,貸方金額,貸方税区分,貸方税額,摘要",
+            "[明細行],2026/10/31,101301,,クラウド利用料,7101,,,,開発本部,,,,,,7039,対象外,0,クラウド利用料,7101,,,,情報システム部,,,,,,7039,対象外,0,Claude 2026年10月分 開発本部",
+            "[明細行],2026/10/31,101301,,クラウド利用料,7101,,,,営業部,,,,,,12803,対象外,0,クラウド利用料,7101,,,,情報システム部,,,,,,12803,対象外,0,Claude 2026年10月分 営業部",
+            // What the other company owes.
+            "[明細行],2026/10/31,101301,,未収入金,1180,,JP02,,,,,,,,5336,対象外,0,クラウド利用料,7101,,,,情報システム部,,,,,,5336,対象外,0,Claude 2026年10月分 JP02",
+            "",
+        ]
+    );
+    let other = text(&company, &["--as", "journal:freee", "--legal-entity", "JP02"]).await;
+    assert!(
+        other.contains("クラウド利用料,7101,,,,研究所,,,,,,5336,対象外,0,未払金,2150,,JP01,,,,,,,,5336,対象外,0,Claude 2026年10月分 研究所\r\n"),
+        "{other}"
+    );
+    // The same bytes again, with a warning; a date of its own is another file.
+    let again = company
+        .installation
+        .run(&[
+            "chargeback",
+            "export",
+            "2026-10",
+            "--as",
+            "journal:freee",
+            "--legal-entity",
+            "JP01",
+            "-o",
+            "-",
+        ])
+        .await;
+    assert_eq!(String::from_utf8(again.stdout.clone()).unwrap(), own);
+    assert!(stderr(&again).contains("exported 1 times before"), "{}", stderr(&again));
+    let dated = text(
+        &company,
+        &[
+            "--as",
+            "journal:freee",
+            "--legal-entity",
+            "JP01",
+            "--posting-date",
+            "2026-11-06",
+        ],
+    )
+    .await;
+    assert!(dated.contains("2026/11/06,101301"));
+}
+
+/// Gross: with all of the tax, 1,013 and 507.  Net with 30 % of it not deductible: 1,520 x 0.3 = 456; 303.9 and 152.1.
+#[tokio::test]
+async fn tax_is_charged_by_the_entitys_mode() {
+    for (name, tax, sales, engineering) in [
+        ("gross", "tax_mode = 'gross'", 13_816, 7_546),
+        ("partly", "non_deductible_share = '0.3'", 12_803 + 304, 7_039 + 152),
+    ] {
+        let settings = format!("{JOURNAL}[[journal.entities]]\nlegal_entity = 'JP01'\n{tax}\n");
+        let company = closed(name, &settings).await;
+        let journal = text(&company, &["--as", "journal:sap", "--legal-entity", "JP01"]).await;
+        for amount in [sales, engineering] {
+            assert!(journal.contains(&format!(",{amount},101301,")), "{name}: {journal}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_preset_writes_what_its_system_reads() {
+    let company = closed("presets", JOURNAL).await;
+    let cp932 = |bytes: Vec<u8>| {
+        let (text, _, is_damaged) = encoding_rs::SHIFT_JIS.decode(&bytes);
+        assert!(!is_damaged);
+        text.into_owned()
+    };
+    let own = ["--legal-entity", "JP01"];
+    let with = |preset: &'static str| ["--as", preset, own[0], own[1]];
+    let obc = cp932(bytes(&company, &with("journal:obc")).await);
+    assert!(
+        obc.starts_with("OBCD001,CSJS005,CSJS007,")
+            && obc.contains("\r\n*,2026/10/31,101301,Claude 2026年10月分 開発本部,0001200,7101,"),
+        "{obc}"
+    );
+    // No header; the lines of one slip are marked as first, middle and last.
+    let yayoi = cp932(bytes(&company, &with("journal:yayoi")).await);
+    let flags: Vec<&str> = yayoi.lines().map(|line| &line[..4]).collect();
+    assert_eq!(flags, ["2110", "2100", "2101"]);
+    assert!(yayoi.lines().all(|line| line.split(',').count() == 25));
+    let moneyforward = text(&company, &with("journal:moneyforward")).await;
+    assert!(
+        moneyforward.lines().all(|line| line.split(',').count() == 27),
+        "{moneyforward}"
+    );
+    let (_, said) = company
+        .refused(&["chargeback", "export", "2026-10", "--as", "journal:pca"])
+        .await;
+    assert!(
+        said.contains("no journal template 'pca'; there are freee, moneyforward, obc, yayoi, sap"),
+        "{said}"
+    );
+
+    // A department that the system's mappings do not name is refused before anything is written.
+    let mappings = company.file("mappings.csv", "system,department,code,name\nfreee,sales,S1,営業\n");
+    let settings = format!(
+        "[close]\ntwo_person = false\n{}",
+        JOURNAL.replace("[journal]\n", &format!("[journal]\nmappings = '{mappings}'\n"))
+    );
+    company.installation.settings(&settings);
+    let (_, said) = company
+        .refused(&[
+            "chargeback",
+            "export",
+            "2026-10",
+            "--as",
+            "journal:freee",
+            "--legal-entity",
+            "JP01",
+        ])
+        .await;
+    assert!(said.contains("freee has no mapping for department"), "{said}");
+}
+
+/// Every sheet says the statement's total, and LibreOffice opens the workbook as it is.
+#[tokio::test]
+async fn the_workbook_ties_to_the_statement() {
+    let company = closed("workbook", JOURNAL).await;
+    let file = bytes(&company, &["--as", "xlsx"]).await;
+    assert_eq!(bytes(&company, &["--as", "xlsx"]).await, file);
+    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(file.clone())).unwrap();
+    assert_eq!(book.sheet_names(), ["部門別", "モデル別", "仕訳", "前提条件"]);
+    let mut sum_of = |sheet: &str, except: &str| {
+        let range = book.worksheet_range(sheet).unwrap();
+        let last = range.width() - 1;
+        let rows = range
+            .rows()
+            .skip(1)
+            .filter(|row| row[0] != Data::String(except.to_owned()));
+        rows.map(|row| {
+            if let Data::Float(amount) = row[last] {
+                amount
+            } else {
+                0.0
+            }
+        })
+        .sum::<f64>()
+    };
+    let near = |found: f64, expected: i32| {
+        assert!(
+            (found - f64::from(expected)).abs() < 0.5,
+            "{found} instead of {expected}"
+        )
+    };
+    near(sum_of("部門別", ""), 26_698);
+    near(sum_of("モデル別", ""), 26_698);
+    // 7,039 + 12,803 + 5,336 in the paying company, 5,336 in the other.
+    near(sum_of("仕訳", ""), 25_178 + 5_336);
+    // Codes are text: leading zeros stay.
+    let departments = book.worksheet_range("部門別").unwrap();
+    assert_eq!(departments.get_value((1, 2)), Some(&Data::String("0001300".to_owned())));
+    let people = bytes(&company, &["--as", "xlsx", "--with-people", "--language", "en"]).await;
+    let mut with_people: Xlsx<_> = Xlsx::new(Cursor::new(people)).unwrap();
+    assert_eq!(
+        with_people.sheet_names(),
+        ["departments", "models", "people", "journal", "assumptions"]
+    );
+    let range = with_people.worksheet_range("people").unwrap();
+    let names: Vec<&Data> = range.rows().map(|row| &row[1]).collect();
+    assert!(names.contains(&&Data::String("佐藤 花子".to_owned())));
+    let noted: i64 =
+        sqlx::query_scalar("select count(*) from personal_data_reads where question = 'workbook 2026-10 with people'")
+            .fetch_one(&company.installation.database.pool)
+            .await
+            .unwrap();
+    assert_eq!(noted, 1);
+
+    let path = company.folder.join("book.xlsx");
+    std::fs::write(&path, file).unwrap();
+    let profile = format!(
+        "-env:UserInstallation=file://{}",
+        company.folder.join("office").display()
+    );
+    let convert = Command::new("soffice")
+        .args([
+            profile.as_str(),
+            "--headless",
+            "--convert-to",
+            "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,1",
+            "--outdir",
+        ])
+        .arg(&company.folder)
+        .arg(&path)
+        .output();
+    match convert {
+        Ok(output) => {
+            assert!(output.status.success(), "{}", stderr(&output));
+            let read: Vec<_> = std::fs::read_dir(&company.folder)
+                .unwrap()
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .collect();
+            let csv = read
+                .iter()
+                .find(|path| {
+                    path.extension().is_some_and(|e| e == "csv") && path.display().to_string().contains("book")
+                })
+                .unwrap();
+            let csv = std::fs::read_to_string(csv).unwrap();
+            assert!(csv.contains("0001300") && csv.contains("13816"), "{csv}");
+        }
+        Err(_) => {
+            assert!(std::env::var_os("CI").is_none(), "LibreOffice is missing");
+            left_out("LibreOffice is not there to open the workbook");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_csv_opens_in_excel_and_is_no_formula() {
+    let company = closed("csv", "").await;
+    let csv = text(&company, &["--as", "csv"]).await;
+    let lines: Vec<&str> = csv.split("\r\n").collect();
+    assert_eq!(
+        lines,
+        [
+            "\u{feff}対象月,区分,部門コード,部門名,原価センタ,会社,直課,配賦,その他,割引,クレジット,返金,消費税,合計",
+            "2026-10,部門,sales,営業部,0001300,JP01,12269,1067,0,0,-533,0,1013,13816",
+            "2026-10,部門,engineering,開発本部,0001200,JP01,6773,533,0,0,-267,0,507,7546",
+            "2026-10,部門,research,研究所,0002100,JP02,5336,0,0,0,0,0,0,5336",
+            "2026-10,合計,,,,,,,,,,,,26698",
+            "",
+        ]
+    );
+    let (_, said) = company
+        .refused(&["chargeback", "export", "2026-09", "--as", "csv"])
+        .await;
+    assert!(said.contains("2026-09 is open"), "{said}");
+}
