@@ -25,6 +25,7 @@ mod named;
 pub mod period;
 pub mod principal;
 pub mod rate;
+pub mod reattribution;
 pub mod reconciliation;
 pub mod recount;
 pub mod schedule;

@@ -19,6 +19,7 @@ pub mod month;
 pub mod principals;
 pub mod private_server;
 pub mod rates;
+pub mod reattribution;
 pub mod recounts;
 pub mod serve_lock;
 pub mod statements;

@@ -34,7 +34,11 @@ known as (
     select
         n.billing_period, n.source, 'older_directory', 'directory_is_newer', 'warning', n.source, '', '', null, null, null, null
     from loaded as n
-    where coalesce(n.directory_version, 0) < (select max(v.directory_version) from directory_versions as v)
+    where
+        coalesce(n.directory_version, 0) < (select max(v.directory_version) from directory_versions as v)
+        and not exists (
+            select 1 from month_states as m where m.billing_period = n.billing_period and m.state in ('final', 'locked')
+        )
 
     union all
 

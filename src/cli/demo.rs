@@ -10,7 +10,7 @@ use crate::api::chargeback as chargeback_api;
 use crate::config::{AwsConfig, Config, CostExplorerConfig, ReportingCurrency};
 use crate::domain::chargeback::{GroupBy, Reporting};
 use crate::domain::period::BillingPeriod;
-use crate::jobs::import_directory::{Keep, import_directory};
+use crate::jobs::import_directory::{ImportSettings, Keep, import_directory};
 use crate::jobs::load_export::{LoadExport, PeriodOutcome};
 use crate::sample::{SampleSize, SampleSums, write_sample};
 use crate::sources::cur::ExportLocation;
@@ -79,7 +79,12 @@ pub(super) async fn run(context: &CommandContext, arguments: DemoArguments) -> a
     );
     let directory = ["departments", "people", "principals", "projects"];
     let directory = directory.map(|name| folder.join("directory").join(format!("{name}.csv")));
-    import_directory(&directory, Keep::Yes, &database, context.clock, &context.actor).await?;
+    let importing = ImportSettings {
+        attribution: context.config.attribution.settings()?,
+        planning_rate: context.config.currency.planning_rate,
+    };
+    let with = (&context.actor, context.clock);
+    import_directory(&directory, Keep::Yes, &database, &importing, with).await?;
     load_sample(&context, &database, &folder.join("export"), size).await?;
     check_sums(&database, size, &sample.sums).await?;
     eprintln!(

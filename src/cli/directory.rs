@@ -6,7 +6,10 @@ use clap::Subcommand;
 
 use super::CommandContext;
 use super::output::{self, Table};
-use crate::jobs::import_directory::{Keep, import_directory};
+use crate::api::registers::MovedView;
+use crate::api::view::grouped;
+use crate::jobs::import_directory::{ImportSettings, Imported, Keep, import_directory};
+use crate::store::directory::DirectoryChanges;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DirectoryCommand {
@@ -14,17 +17,34 @@ pub(super) enum DirectoryCommand {
     Import {
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// Only print what would change
+        /// Only print what would change, and which yen would move
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+#[derive(serde::Serialize)]
+struct ImportView<'v> {
+    #[serde(flatten)]
+    changes: &'v DirectoryChanges,
+    /// In yen, by month and department; without a department: what is kept visible.
+    moved: &'v [MovedView],
 }
 
 pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> anyhow::Result<()> {
     let DirectoryCommand::Import { files, dry_run } = command;
     let database = context.database().await?;
     let keep = if dry_run { Keep::DryRun } else { Keep::Yes };
-    let (changes, version) = import_directory(&files, keep, &database, context.clock, &context.actor).await?;
+    let settings = ImportSettings {
+        attribution: context.config.attribution.settings()?,
+        planning_rate: context.config.currency.planning_rate,
+    };
+    let with = (&context.actor, context.clock);
+    let Imported {
+        changes,
+        version,
+        moved,
+    } = import_directory(&files, keep, &database, &settings, with).await?;
     let mut table = Table::new(&["table", "change", "row"]);
     for (name, of_table) in changes.tables() {
         for (change, rows) in [
@@ -37,11 +57,22 @@ pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> 
             }
         }
     }
-    output::print(context.format(), &changes, &table)?;
+    let views: Vec<MovedView> = moved
+        .iter()
+        .flat_map(|(period, changes)| changes.iter().map(|change| MovedView::of(*period, change)))
+        .collect();
+    let view = ImportView {
+        changes: &changes,
+        moved: &views,
+    };
+    output::print(context.format(), &view, &table)?;
+    for view in &views {
+        let department = view.department.as_deref().unwrap_or("what is kept visible");
+        let (before, after) = (grouped(&view.before.amount), grouped(&view.after.amount));
+        eprintln!("{} {department}: ¥{before} -> ¥{after}", view.period);
+    }
     match version {
-        Some(version) => eprintln!(
-            "the directory is at version {version}; load the months again with --force that it is to decide about"
-        ),
+        Some(version) => eprintln!("the directory is at version {version}; the months that are not closed follow it"),
         None if changes.is_empty() => eprintln!("nothing changes"),
         None => eprintln!("nothing was changed: this was a dry run"),
     }

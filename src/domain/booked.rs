@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use hashbrown::HashMap;
 
-use super::attribution::{Attribution, AttributionSettings, Reason, Rule, State, attribute};
+use super::attribution::{Attribution, AttributionSettings, Reason, State, attribute};
 use super::charge::ChargeClass;
 use super::delivery::{ChargeKey, Delivery, Index, Measures, TextId};
 use super::directory::{Directory, DirectoryDay};
 use super::finding::{Finding, Severity};
 use super::money::Amount;
 use super::period::DayRange;
+use super::reattribution::{disagreement_finding, home_elsewhere, undecided_finding};
 use super::usage_type::{CacheTtl, LineKind, Meaning, ProductMetadata, TokenKind, tokens_per_unit};
 
 /// What a charge meters, in the bill's own words.
@@ -156,13 +157,6 @@ struct Decided {
     home: Option<String>,
 }
 
-/// The department that the person of a decision is in on the day, if a tag or role name gave the charge to another.
-fn home_elsewhere(attribution: &Attribution, day: &DirectoryDay<'_>) -> Option<String> {
-    let names_department = matches!(attribution.rule, Some(Rule::Tag | Rule::RoleName | Rule::Successor));
-    let home = day.home(attribution.person.as_deref()?)?;
-    (names_department && attribution.department.as_deref() != Some(home)).then(|| home.to_owned())
-}
-
 /// Decisions, each made once for a principal with its tags and a stretch of days in which the directory stands still.
 struct Attributions<'a> {
     delivery: &'a Delivery,
@@ -241,16 +235,17 @@ impl<'a> Attributions<'a> {
 
     /// One finding for two departments and a currency; people are not named.
     fn disagreements(&self) -> Vec<Finding> {
-        let found = self.disagreeing.iter().map(|((department, home, currency), (cost, lines))| {
-            let finding = Finding::new(
-                "department_disagrees",
-                Severity::Warning,
-                format!("{department}, people of {home}"),
-                format!("a tag or role name gives this usage to {department}, while its people are in {home} on these days; the evidence order decided"),
-                "correct the tag, role name or directory where the people have moved; see 'anbun explain principal'",
-            );
-            finding.with_cost(*cost, self.delivery.texts.or_empty(*currency), *lines)
-        });
+        let found = self
+            .disagreeing
+            .iter()
+            .map(|((department, home, currency), (cost, lines))| {
+                disagreement_finding(
+                    department,
+                    home,
+                    self.delivery.texts.or_empty(*currency),
+                    (*cost, *lines),
+                )
+            });
         found.collect()
     }
 
@@ -530,15 +525,8 @@ fn findings(booked: &Booked) -> Vec<Finding> {
         };
         Finding::new(code, Severity::Warning, subject, message, action).with_cost(cost, currency, lines)
     });
-    let undecided = undecided.into_iter().map(|((reason, currency), (cost, lines))| {
-        let finding = Finding::new(
-            "unattributed_usage",
-            Severity::Warning,
-            reason.as_str(),
-            "usage that no rule gave to a department",
-            "see 'anbun explain principal' and add the principal, the department or the person to the directory",
-        );
-        finding.with_cost(cost, currency, lines)
-    });
+    let undecided = undecided
+        .into_iter()
+        .map(|((reason, currency), sums)| undecided_finding(reason, currency, sums));
     unknown.chain(undecided).collect()
 }

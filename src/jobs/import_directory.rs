@@ -1,16 +1,30 @@
-//! Takes over files of the directory, all or none.
+//! Takes over files of the directory, all or none, and decides the open months anew by it.
 //!
-//! Reads CSV files, writes a new version of the directory.  Safe to repeat: the same files change nothing.  One import at a
-//! time: each replaces what it has read.
+//! Reads CSV files, writes a new version of the directory and the owners of stored charges.  Safe to repeat: the same files
+//! change nothing.  One import at a time: each replaces what it has read.  A dry run does all of it and takes it back, so that
+//! what it says would move is what moves.
 
 use std::path::PathBuf;
 
+use rust_decimal::Decimal;
+use sqlx::PgConnection;
+
 use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::attribution::AttributionSettings;
+use crate::domain::books::Posting;
+use crate::domain::chargeback::{Moved, Reporting, moved};
+use crate::domain::close::MonthState;
+use crate::domain::directory::{Department, Directory};
+use crate::domain::period::BillingPeriod;
 use crate::sources::directory_csv::{check_directory, read_directory_file};
-use crate::store::StoreError;
+use crate::store::books::{Leaves, assemble};
+use crate::store::chargeback::list_periods;
 use crate::store::database::Database;
 use crate::store::directory::{DirectoryChanges, get_directory, lock_directory, replace_directory};
+use crate::store::month::list_states;
+use crate::store::reattribution::reattribute;
+use crate::store::{StoreError, StoreResult};
 
 /// Whether an import is to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +34,32 @@ pub enum Keep {
     DryRun,
 }
 
-/// What an import changed, and the version that it made of the directory; none where nothing changed or was kept.
+/// What an import needs besides its files.
+#[derive(Debug, Clone)]
+pub struct ImportSettings {
+    pub attribution: AttributionSettings,
+    /// For months for which no rate is set.
+    pub planning_rate: Decimal,
+}
+
+/// What an import changed.
+#[derive(Debug)]
+pub struct Imported {
+    pub changes: DirectoryChanges,
+    /// The version that it made; none where nothing changed or was kept.
+    pub version: Option<i32>,
+    /// What moved in each month that is not closed, in yen.
+    pub moved: Vec<(BillingPeriod, Vec<Moved>)>,
+}
+
+/// Imports files.
 pub async fn import_directory(
     files: &[PathBuf],
     keep: Keep,
     database: &Database,
-    clock: Clock,
-    actor: &Actor,
-) -> anyhow::Result<(DirectoryChanges, Option<i32>)> {
+    settings: &ImportSettings,
+    (actor, clock): (&Actor, Clock),
+) -> anyhow::Result<Imported> {
     authorize(actor, Action::ChangeDirectory)?;
     let read = files
         .iter()
@@ -38,10 +70,61 @@ pub async fn import_directory(
     let before = get_directory(&mut transaction).await?;
     let after = check_directory(&read, &before)?;
     let changes = DirectoryChanges::between(&before, &after);
-    if changes.is_empty() || keep == Keep::DryRun {
-        return Ok((changes, None));
+    if changes.is_empty() {
+        return Ok(Imported {
+            changes,
+            version: None,
+            moved: Vec::new(),
+        });
     }
     let version = replace_directory(&mut transaction, &after, &changes, clock.now(), &actor.name).await?;
-    transaction.commit().await.map_err(StoreError::from)?;
-    Ok((changes, Some(version)))
+    let moved = decide_anew(&mut transaction, (&before, &after), version, settings).await?;
+    if keep == Keep::Yes {
+        transaction.commit().await.map_err(StoreError::from)?;
+    }
+    Ok(Imported {
+        changes,
+        version: (keep == Keep::Yes).then_some(version),
+        moved,
+    })
+}
+
+/// Decides every month that is neither final nor locked anew; what moves, in yen.
+async fn decide_anew(
+    transaction: &mut PgConnection,
+    (before, after): (&Directory, &Directory),
+    version: i32,
+    settings: &ImportSettings,
+) -> StoreResult<Vec<(BillingPeriod, Vec<Moved>)>> {
+    let closed = list_states(transaction).await?;
+    let mut months = Vec::new();
+    for period in list_periods(transaction).await?.into_iter().map(|loaded| loaded.period) {
+        if closed
+            .get(&period)
+            .is_some_and(|state| state.state >= MonthState::Final)
+        {
+            continue;
+        }
+        let postings_before = postings(transaction, period, &before.departments, settings).await?;
+        reattribute(transaction, period, (after, Some(version)), &settings.attribution).await?;
+        let postings_after = postings(transaction, period, &after.departments, settings).await?;
+        let changes = moved(&postings_before, &postings_after);
+        if !changes.is_empty() {
+            months.push((period, changes));
+        }
+    }
+    Ok(months)
+}
+
+async fn postings(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    departments: &[Department],
+    settings: &ImportSettings,
+) -> StoreResult<Vec<Posting>> {
+    let reporting = Reporting::Yen {
+        planning_rate: settings.planning_rate,
+    };
+    let books = assemble(connection, period, departments, reporting, Leaves::None).await?;
+    Ok(books.converted.postings)
 }

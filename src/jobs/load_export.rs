@@ -6,19 +6,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sqlx::PgConnection;
+
 use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::attribution::AttributionSettings;
 use crate::domain::booked::book;
+use crate::domain::close::MonthState;
 use crate::domain::coverage;
 use crate::domain::delivery::Delivery;
+use crate::domain::directory::Directory;
 use crate::domain::finding::Finding;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::sources::cur::{Export, ExportLocation, Manifest, ManifestHead, SourceError, read_delivery};
 use crate::store::database::Database;
 use crate::store::load::{self, CurrentSnapshot, Refusal};
-use crate::store::{StoreError, directory};
+use crate::store::month::find_state;
+use crate::store::{StoreError, StoreResult, directory, statements};
 
 /// A refresh that begins while a delivery is read makes the load start again, so many times in one run.
 const RESTARTS_MAX: u32 = 3;
@@ -194,7 +199,7 @@ impl LoadExport {
         let Some((manifest, delivery)) = self.read_new(export, period, known, with, refused).await? else {
             return Ok(PeriodOutcome::Unchanged);
         };
-        let (directory, directory_version) = directory::get_versioned_directory(&mut connection).await?;
+        let (directory, directory_version) = deciding_directory(&mut connection, period).await?;
         let settings = with.settings.clone();
         let mut booked = tokio::task::spawn_blocking(move || book(delivery, &directory, &settings)).await?;
         let mut findings = std::mem::take(&mut booked.delivery.findings);
@@ -215,7 +220,6 @@ impl LoadExport {
             loaded_by: with.actor.name.clone(),
             directory_version,
         };
-        *refused = Some(format!("{} {VERSION}", provenance.digest));
         load::replace_month(&mut connection, &provenance, &booked, &findings).await?;
         load::unlock_period(&mut connection, period).await?;
         let costs = booked
@@ -293,6 +297,25 @@ impl LoadExport {
             }
         }
     }
+}
+
+/// The directory that decides about a month: as it was sealed with a final or locked one, else the newest.
+async fn deciding_directory(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+) -> StoreResult<(Directory, Option<i32>)> {
+    let state = find_state(connection, period).await?;
+    if let Some(statement_id) = state.statement_id.filter(|_| state.state >= MonthState::Final) {
+        let version = statements::find_statement(connection, statement_id)
+            .await?
+            .directory_version;
+        if let Some(version) = version
+            && let Some(directory) = statements::find_directory(connection, version).await?
+        {
+            return Ok((directory, Some(version)));
+        }
+    }
+    directory::get_versioned_directory(connection).await
 }
 
 /// What is known of a month before it is read.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
 use super::StoreResult;
+use crate::domain::attribution::Attribution;
 use crate::domain::booked::Booked;
 use crate::domain::charge::ChargeClass;
 use crate::domain::delivery::{ChargeKey, LeftOutKey, TextId};
@@ -130,27 +131,7 @@ impl DimensionKeys {
         let keys = keys_of(connection, Dimension::BillSections, &sections).await?;
         let sections = section_texts.into_iter().zip(keys).collect();
 
-        let attributions: Vec<Value> = booked
-            .attributions
-            .iter()
-            .map(|a| {
-                let reason = a.reason.map(|reason| reason.as_str());
-                let (rule, person_rule) = (
-                    a.rule.map(|rule| rule.as_str()),
-                    a.person_rule.map(|rule| rule.as_str()),
-                );
-                json!([
-                    a.state.as_str(),
-                    reason,
-                    a.department,
-                    a.person,
-                    a.project,
-                    rule,
-                    person_rule
-                ])
-            })
-            .collect();
-        let attributions = keys_of(connection, Dimension::Attributions, &attributions).await?;
+        let attributions = attribution_keys(connection, &booked.attributions).await?;
         Ok(Self {
             accounts,
             principals,
@@ -205,6 +186,30 @@ fn meter_parts(booked: &Booked, meter: &crate::domain::booked::Meter) -> Value {
         tokens.map(|t| t.context.to_string()),
     ];
     json!(parts)
+}
+
+/// Keys of decisions, in their order; new ones are added.
+pub(super) async fn attribution_keys(
+    connection: &mut PgConnection,
+    attributions: &[Attribution],
+) -> StoreResult<Vec<i32>> {
+    let rows = attributions.iter().map(|a| {
+        let reason = a.reason.map(|reason| reason.as_str());
+        let (rule, person_rule) = (
+            a.rule.map(|rule| rule.as_str()),
+            a.person_rule.map(|rule| rule.as_str()),
+        );
+        json!([
+            a.state.as_str(),
+            reason,
+            a.department,
+            a.person,
+            a.project,
+            rule,
+            person_rule
+        ])
+    });
+    keys_of(connection, Dimension::Attributions, &rows.collect::<Vec<_>>()).await
 }
 
 async fn accounts_of(

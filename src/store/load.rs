@@ -84,6 +84,17 @@ pub async fn lock_period(
     Ok(())
 }
 
+/// The same lock until the caller's transaction ends.
+pub async fn lock_period_in_transaction(transaction: &mut PgConnection, period: BillingPeriod) -> StoreResult<()> {
+    let key = chrono::Datelike::num_days_from_ce(&period.first_day());
+    sqlx::query("select pg_advisory_xact_lock($1, $2)")
+        .bind(LOAD_LOCK)
+        .bind(key)
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
 pub async fn unlock_period(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<()> {
     let key = chrono::Datelike::num_days_from_ce(&period.first_day());
     sqlx::query("select pg_advisory_unlock($1, $2)")

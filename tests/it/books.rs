@@ -3,3 +3,4 @@
 mod company;
 mod files;
 mod october;
+mod reorganisation;

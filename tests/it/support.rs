@@ -75,9 +75,14 @@ pub(crate) fn as_seen() -> anbun::api::findings::AsSeen {
 }
 
 pub(crate) async fn import_directory(database: &Database, folder: &Path) {
-    use anbun::jobs::import_directory::{Keep, import_directory};
+    use anbun::jobs::import_directory::{ImportSettings, Keep, import_directory};
     let files = ["departments", "people", "principals", "projects"].map(|name| folder.join(format!("{name}.csv")));
-    let imported = import_directory(&files, Keep::Yes, database, Clock::System, &Actor::local()).await;
+    let importing = ImportSettings {
+        attribution: settings(),
+        planning_rate: rust_decimal::Decimal::from(150),
+    };
+    let with = (&Actor::local(), Clock::System);
+    let imported = import_directory(&files, Keep::Yes, database, &importing, with).await;
     imported.unwrap_or_else(|e| panic!("{e:#}"));
 }
 
