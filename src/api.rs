@@ -12,6 +12,7 @@ pub mod principals;
 pub mod registers;
 mod sealed;
 pub mod statement;
+pub mod steps;
 pub mod view;
 
 use axum::Router;
@@ -46,6 +47,12 @@ struct ApiDocument;
 fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(ApiDocument::openapi())
         .routes(routes!(chargeback::get_chargeback))
+        .routes(routes!(statement::get_statement))
+        .routes(routes!(steps::close))
+        .routes(routes!(steps::lock))
+        .routes(routes!(steps::reopen))
+        .routes(routes!(month::get_month))
+        .routes(routes!(month::get_reconciliation))
         .routes(routes!(costs::get_costs))
         .routes(routes!(people::get_person_usage))
         .routes(routes!(principals::list_principals))

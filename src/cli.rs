@@ -28,11 +28,11 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::api::findings::AsSeen;
+use crate::api::steps::close_settings;
 use crate::clock::Clock;
 use crate::config::{Config, default_data_folder, user_name};
 use crate::domain::actor::{Actor, NotAllowed};
 use crate::domain::attribution::AttributionSettings;
-use crate::domain::money::Amount;
 use crate::http::error::ApiError;
 use crate::jobs::close_month::CloseSettings;
 use crate::jobs::load_export::Loading;
@@ -175,11 +175,7 @@ impl CommandContext {
     }
 
     fn closing(&self) -> CloseSettings {
-        CloseSettings {
-            two_person: self.config.close.two_person,
-            quarantine_max: Amount::from_whole(self.config.close.quarantine_max.into()),
-            planning_rate: self.config.currency.planning_rate,
-        }
+        close_settings(&self.config)
     }
 
     fn as_seen(&self) -> AsSeen {

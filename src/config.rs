@@ -75,12 +75,15 @@ impl Default for ServerConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct CalendarConfig {
     pub time_zone: Tz,
+    /// 1 to 12.
+    pub fiscal_year_start_month: u32,
 }
 
 impl Default for CalendarConfig {
     fn default() -> Self {
         Self {
             time_zone: Tz::Asia__Tokyo,
+            fiscal_year_start_month: 4,
         }
     }
 }
@@ -239,6 +242,11 @@ impl Config {
                 name: "currency.planning_rate".to_owned(),
                 what,
             });
+        }
+        if !(1..=12).contains(&config.calendar.fiscal_year_start_month) {
+            let what = format!("{} is no month; April is 4", config.calendar.fiscal_year_start_month);
+            let name = "calendar.fiscal_year_start_month".to_owned();
+            return Err(ConfigError::Value { name, what });
         }
         config.attribution.settings()?;
         config.check_exports()?;

@@ -92,6 +92,7 @@ impl Language {
             Column::Credits => self.choose("クレジット", "credits"),
             Column::Refunds => self.choose("返金", "refunds"),
             Column::Tax => self.choose("消費税", "tax"),
+            Column::Adjustments => self.choose("過月調整", "adjustments"),
         }
     }
 }

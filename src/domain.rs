@@ -31,4 +31,5 @@ pub mod recount;
 pub mod schedule;
 pub mod statement;
 pub mod text;
+pub mod true_up;
 pub mod usage_type;

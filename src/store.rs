@@ -12,6 +12,7 @@ pub mod database;
 mod dimensions;
 pub mod directory;
 pub mod files;
+pub mod idempotency;
 pub mod invoices;
 pub mod jobs;
 pub mod load;
@@ -25,6 +26,7 @@ pub mod serve_lock;
 pub mod statements;
 pub mod status;
 pub mod tokens;
+pub mod true_ups;
 
 use crate::domain::close::MonthState;
 use crate::domain::period::BillingPeriod;

@@ -282,7 +282,7 @@ pub(super) fn view_of(
             other: column(Column::Other),
             total_before_tax: money(row.total_before_tax()),
             tax: column(Column::Tax),
-            adjustments: money(Amount::ZERO),
+            adjustments: column(Column::Adjustments),
             accruals: money(Amount::ZERO),
             total: money(row.total()),
             share: share(month.share(row.total())),

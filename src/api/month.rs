@@ -1,16 +1,24 @@
 //! A month's state, checks and steps, and its reconciliation.
 
+use axum::Json;
+use axum::extract::{Extension, Path, State};
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::chargeback::begin_moment;
+use super::chargeback::{begin_moment, not_loaded, parse_period};
+use super::steps::close_settings;
 use super::view::{FindingView, MoneyView};
+use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::chargeback::Reporting;
-use crate::domain::close::Check;
+use crate::domain::close::{Check, MonthState};
 use crate::domain::period::BillingPeriod;
 use crate::domain::reconciliation::{steps, unexplained};
+use crate::http::AppState;
+use crate::http::error::{ApiError, Problem};
+use crate::jobs::close_month::check;
 use crate::store::books::{Leaves, assemble};
+use crate::store::chargeback::find_data_as_of;
 use crate::store::directory::list_departments;
 use crate::store::month::{find_state, list_events};
 use crate::store::statements::{Statement, list_statements};
@@ -170,4 +178,62 @@ pub async fn month(
         steps_taken: steps_taken.collect(),
         posted_slips,
     })
+}
+
+/// What is left to do until a month is closed, and what was done.
+#[utoipa::path(
+    get,
+    path = "/api/v1/months/{period}",
+    tag = "chargeback",
+    params(("period" = String, Path, description = "Month as YYYY-MM")),
+    responses(
+        (status = 200, body = MonthView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn get_month(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(period): Path<String>,
+) -> Result<Json<MonthView>, ApiError> {
+    let period = parse_period(&period)?;
+    authorize(&actor, Action::ReadChargeback)?;
+    let mut connection = state.database.pool.acquire().await?;
+    let mut moment = begin_moment(&mut connection).await?;
+    if find_data_as_of(&mut moment, period).await?.is_none() {
+        return Err(not_loaded(period));
+    }
+    let checks = check(&mut moment, period, MonthState::Final, &close_settings(&state.config)).await?;
+    Ok(Json(month(&mut moment, period, check_views(&checks)).await?))
+}
+
+/// From the invoices to the statement, step by step.
+#[utoipa::path(
+    get,
+    path = "/api/v1/reconciliation/{period}",
+    tag = "chargeback",
+    params(("period" = String, Path, description = "Month as YYYY-MM")),
+    responses(
+        (status = 200, body = ReconciliationView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn get_reconciliation(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(period): Path<String>,
+) -> Result<Json<ReconciliationView>, ApiError> {
+    let period = parse_period(&period)?;
+    authorize(&actor, Action::ReadChargeback)?;
+    let mut connection = state.database.pool.acquire().await?;
+    if find_data_as_of(&mut connection, period).await?.is_none() {
+        return Err(not_loaded(period));
+    }
+    Ok(Json(
+        reconciliation(&mut connection, period, state.config.currency.planning_rate).await?,
+    ))
 }

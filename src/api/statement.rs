@@ -3,8 +3,15 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::Deserialize;
 use sqlx::PgConnection;
+use utoipa::IntoParams;
+
+use super::chargeback::parse_period;
 
 use crate::config::{Config, JournalConfig};
 use crate::documents::department_csv::department_csv;
@@ -17,13 +24,17 @@ use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::directory::Directory;
 use crate::domain::journal::{JournalSettings, Mapping};
 use crate::domain::period::BillingPeriod;
-use crate::store::StoreResult;
+use crate::http::AppState;
+use crate::http::error::{ApiError, Problem};
+use crate::http::query::Query;
+use crate::sources::finance_csv::read_journal_mappings;
 use crate::store::chargeback::list_person_names;
 use crate::store::directory::get_directory;
 use crate::store::files::{KeptFile, find_file, keep_file, note_download};
 use crate::store::month::find_state;
 use crate::store::statements::{Statement, find_directory, find_statement, list_lines, list_statements};
 use crate::store::tokens::note_personal_data_read;
+use crate::store::{StoreError, StoreResult};
 
 /// What a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,4 +297,136 @@ async fn read_sealed(
         departments,
         people,
     })
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct StatementQuery {
+    /// `csv`, `xlsx` or `journal`; without it the statement itself as JSON.
+    pub format: Option<String>,
+    /// Of a journal.
+    pub preset: Option<String>,
+    /// `utf-8`, `utf-8-bom` or `cp932`.
+    pub encoding: Option<String>,
+    /// `ja` (default) or `en`.
+    pub language: Option<String>,
+    pub legal_entity: Option<String>,
+    /// Number of an earlier statement.
+    pub statement: Option<i32>,
+    /// Posting date of a journal, YYYY-MM-DD.
+    pub posting_date: Option<NaiveDate>,
+    /// `true`: a sheet by person in the workbook.
+    pub people: Option<bool>,
+}
+
+/// The sealed statement of a closed month, or a file that was made of it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/chargeback/{period}/statement",
+    tag = "chargeback",
+    params(("period" = String, Path, description = "Month as YYYY-MM"), StatementQuery),
+    responses(
+        (status = 200, description = "The head of the statement as JSON, or the file"),
+        (status = 304, description = "The client has it"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn get_statement(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(period): Path<String>,
+    Query(query): Query<StatementQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let period = parse_period(&period)?;
+    let question = query.question(period)?;
+    authorize(&actor, Action::ReadChargeback)?;
+    let mut connection = state.database.pool.acquire().await?;
+    let statement = asked_statement(&mut connection, &question)
+        .await
+        .map_err(|e| ApiError::NotFound(e.to_string()))?;
+    let (name, kind, etag, content) = if query.format.is_none() {
+        let etag = format!("\"{}\"", statement.digest);
+        (None, "application/json", etag, statement.head.into_bytes())
+    } else {
+        if question.with_people {
+            authorize(&actor, Action::ReadPeople)?;
+        }
+        let mappings = match &state.config.journal.mappings {
+            Some(path) => read_journal_mappings(path).map_err(|e| ApiError::Conflict(e.to_string()))?,
+            None => Vec::new(),
+        };
+        let with = (&actor, state.clock.now());
+        let made = file(&mut connection, &question, &state.config, mappings, with).await;
+        let made = made.map_err(|error| match error.downcast::<StoreError>() {
+            Ok(error) => ApiError::Internal(error),
+            Err(error) => ApiError::Conflict(error.to_string()),
+        })?;
+        let kind = match question.kind {
+            FileKind::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            FileKind::Csv | FileKind::Journal(_) => "text/csv",
+        };
+        (Some(made.file_name), kind, format!("\"{}\"", made.sha256), made.content)
+    };
+    let is_known = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|known| known.as_bytes() == etag.as_bytes());
+    let mut response = if is_known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, kind)], content).into_response()
+    };
+    let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+    response.headers_mut().insert(header::ETAG, value(&etag));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if let Some(name) = name {
+        let disposition = format!(
+            "attachment; filename=\"{}\"",
+            name.replace(|c: char| !c.is_ascii_graphic() || c == '"', "_")
+        );
+        response
+            .headers_mut()
+            .insert(header::CONTENT_DISPOSITION, value(&disposition));
+    }
+    Ok(response)
+}
+
+impl StatementQuery {
+    fn question(&self, period: BillingPeriod) -> Result<FileQuestion, ApiError> {
+        let bad = |pointer, detail: String| ApiError::BadParameter { pointer, detail };
+        let kind = match (self.format.as_deref(), self.preset.as_deref()) {
+            (None | Some("csv"), _) => FileKind::Csv,
+            (Some("xlsx"), _) => FileKind::Xlsx,
+            (Some("journal"), Some(preset)) => FileKind::Journal(preset.to_owned()),
+            (Some("journal"), None) => return Err(bad("preset", "a journal needs a preset".to_owned())),
+            (Some(other), _) => return Err(bad("format", format!("'{other}' is none of csv, xlsx, journal"))),
+        };
+        let language = match self.language.as_deref() {
+            None | Some("ja") => Language::Japanese,
+            Some("en") => Language::English,
+            Some(other) => return Err(bad("language", format!("'{other}' is none of ja, en"))),
+        };
+        let encoding = match self.encoding.as_deref() {
+            None => None,
+            Some(text) => {
+                let names = Encoding::NAMES.join(", ");
+                Some(Encoding::parse(text).ok_or_else(|| bad("encoding", format!("'{text}' is none of {names}")))?)
+            }
+        };
+        Ok(FileQuestion {
+            with_people: self.people.unwrap_or(false) && kind == FileKind::Xlsx,
+            period,
+            kind,
+            version: self.statement,
+            language,
+            encoding,
+            legal_entity: self.legal_entity.clone(),
+            posting_date: self.posting_date,
+        })
+    }
 }

@@ -51,6 +51,8 @@ pub(super) enum ChargebackCommand {
         #[arg(long)]
         reason: String,
     },
+    /// Approve a dispute of a locked month: yen that move between two departments, in the next open month
+    Reclass(steps::ReclassArguments),
     /// Say that the company's books hold the month's journal
     Posted {
         /// YYYY-MM
@@ -75,6 +77,7 @@ pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) ->
         ChargebackCommand::Close { period, to, accept } => steps::close(context, period, &to, &accept).await,
         ChargebackCommand::Lock { period } => steps::lock(context, period).await,
         ChargebackCommand::Reopen { period, reason } => steps::reopen(context, period, &reason).await,
+        ChargebackCommand::Reclass(arguments) => steps::reclass(context, arguments).await,
         ChargebackCommand::Posted { period, slip } => steps::posted(context, period, &slip).await,
     }
 }

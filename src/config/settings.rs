@@ -22,6 +22,11 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "\"Asia/Tokyo\"",
         "business days, schedules and labels; days of use are UTC, as AWS bills them",
     ),
+    (
+        "calendar.fiscal_year_start_month",
+        "4",
+        "first month of the fiscal year; a true-up that crosses one is marked",
+    ),
     ("currency.reporting", "\"JPY\"", "currency of chargebacks: JPY or USD"),
     (
         "currency.planning_rate",

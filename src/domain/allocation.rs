@@ -26,6 +26,10 @@ pub enum Pool {
     Credit,
     Refund,
     Tax,
+    /// Of a locked month: origin, column and department; no rule divides it.
+    TrueUp(String),
+    /// Of an approved dispute, by its number.
+    Reclass(String),
 }
 
 impl Pool {
@@ -53,6 +57,8 @@ impl Pool {
             Self::Credit => "credit",
             Self::Refund => "refund",
             Self::Tax => "tax",
+            Self::TrueUp(_) => "true_up",
+            Self::Reclass(_) => "reclass",
         }
     }
 }
@@ -71,6 +77,8 @@ impl Pool {
             "credit" => Self::Credit,
             "refund" => Self::Refund,
             "tax" => Self::Tax,
+            "true_up" => Self::TrueUp(rest.to_owned()),
+            "reclass" => Self::Reclass(rest.to_owned()),
             _ => return None,
         })
     }
@@ -82,7 +90,11 @@ impl fmt::Display for Pool {
         f.write_str(self.kind())?;
         match self {
             Self::Feature(reason) | Self::Capacity(reason) | Self::Unattributed(reason) => write!(f, ".{reason}"),
-            Self::Other(name) | Self::Discount(name) | Self::Department(name) => write!(f, ".{name}"),
+            Self::Other(name)
+            | Self::Discount(name)
+            | Self::Department(name)
+            | Self::TrueUp(name)
+            | Self::Reclass(name) => write!(f, ".{name}"),
             Self::Credit | Self::Refund | Self::Tax => Ok(()),
         }
     }

@@ -105,10 +105,12 @@ pub enum Column {
     Credits,
     Refunds,
     Tax,
+    /// True-ups of locked months and approved disputes.
+    Adjustments,
 }
 
 impl Column {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Direct,
         Self::Allocated,
         Self::Other,
@@ -116,6 +118,7 @@ impl Column {
         Self::Credits,
         Self::Refunds,
         Self::Tax,
+        Self::Adjustments,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -127,6 +130,7 @@ impl Column {
             Self::Credits => "credits",
             Self::Refunds => "refunds",
             Self::Tax => "tax",
+            Self::Adjustments => "adjustments",
         }
     }
 
@@ -142,6 +146,7 @@ impl Column {
             Pool::Credit => Self::Credits,
             Pool::Refund => Self::Refunds,
             Pool::Tax => Self::Tax,
+            Pool::TrueUp(_) | Pool::Reclass(_) => Self::Adjustments,
         }
     }
 }

@@ -106,7 +106,7 @@ impl ChargebackRow {
     }
 
     pub fn total_before_tax(&self) -> Amount {
-        self.total() - self.column(Column::Tax)
+        self.total() - self.column(Column::Tax) - self.column(Column::Adjustments)
     }
 
     fn add(&mut self, column: Column, amount: Amount, lines: i64, tokens: i64) {
@@ -151,6 +151,7 @@ fn kept_as(pool: &Pool) -> (ChargeClass, String, State) {
         Pool::Credit => other(ChargeClass::Credit, "Credit"),
         Pool::Refund => other(ChargeClass::Refund, "Refund"),
         Pool::Tax => other(ChargeClass::Tax, "Tax"),
+        Pool::TrueUp(_) | Pool::Reclass(_) => other(ChargeClass::Other, &pool.to_string()),
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Step {
 /// from there to what departments are charged; each part adds up to its last step.
 pub fn steps(ledger: &Ledger, converted: &Converted, invoices: &[Invoice]) -> Vec<Step> {
     let mut steps = Vec::new();
-    for group in &converted.groups {
+    for (nth, group) in converted.groups.iter().enumerate() {
         let others = |is_tax: bool| -> Amount {
             let of_group = ledger
                 .other_services
@@ -48,6 +48,15 @@ pub fn steps(ledger: &Ledger, converted: &Converted, invoices: &[Invoice]) -> Ve
             usd,
             jpy,
         };
+        if group.is_adjustment(ledger) && !group.total.is_zero() {
+            let billed = converted
+                .postings
+                .iter()
+                .filter(|posting| posting.group == nth)
+                .map(|posting| posting.billed);
+            steps.push(step("true-ups of earlier months", billed.sum(), group.total));
+            continue;
+        }
         let recorded = group
             .invoice
             .as_ref()
@@ -112,6 +121,7 @@ pub fn steps(ledger: &Ledger, converted: &Converted, invoices: &[Invoice]) -> Ve
         Column::Credits => ("charged: credits", "kept visible: credits"),
         Column::Refunds => ("charged: refunds", "kept visible: refunds"),
         Column::Tax => ("charged: tax", "kept visible: tax"),
+        Column::Adjustments => ("true-ups of earlier months", "true-ups kept visible"),
     };
     for (column, sums) in &charged {
         push(names(*column).0, *sums);

@@ -17,6 +17,11 @@ pub enum ApiError {
     BadParameter { pointer: &'static str, detail: String },
     #[error("{0}")]
     NotFound(String),
+    /// What is there forbids it now.
+    #[error("{0}")]
+    Conflict(String),
+    #[error("this Idempotency-Key was used for another request")]
+    KeyReused,
     #[error("a token is needed")]
     Unauthenticated,
     #[error("not allowed")]
@@ -57,6 +62,8 @@ impl ApiError {
         match self {
             Self::BadParameter { .. } => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -67,6 +74,8 @@ impl ApiError {
         match self {
             Self::BadParameter { .. } => ("bad_parameter", "A parameter is wrong"),
             Self::NotFound(_) => ("not_found", "There is no such thing"),
+            Self::Conflict(_) => ("conflict", "What is there forbids it"),
+            Self::KeyReused => ("key_reused", "The key belongs to another request"),
             Self::Unauthenticated => ("unauthenticated", "A token is needed"),
             Self::NotAllowed => ("not_allowed", "Not allowed"),
             Self::Internal(_) => ("internal", "The server failed"),

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::allocation::AllocationRule;
 use crate::domain::attribution::State;
-use crate::domain::books::{LeafAmount, spread_over_leaves};
+use crate::domain::books::{Column, LeafAmount, Posting, spread_over_leaves};
 use crate::domain::chargeback::{Chargeback, Reporting};
 use crate::domain::close::{Check, CloseFacts, MonthState, StepError, checks, may_close, waive};
 use crate::domain::finding::Finding;
@@ -44,6 +44,8 @@ pub struct CloseSettings {
     pub quarantine_max: Amount,
     /// For months for which no rate is set.
     pub planning_rate: Decimal,
+    /// 1 to 12.
+    pub fiscal_year_start_month: u32,
 }
 
 /// What a close came to.
@@ -224,7 +226,7 @@ pub async fn check(
     period: BillingPeriod,
     target: MonthState,
     settings: &CloseSettings,
-) -> anyhow::Result<Vec<Check>> {
+) -> StoreResult<Vec<Check>> {
     let deliveries = list_deliveries_used(connection, period).await?;
     let month = MonthToClose::read(connection, period, deliveries, settings).await?;
     Ok(month.checks(target, settings))
@@ -239,6 +241,7 @@ struct MonthToClose {
     books: MonthBooks,
     recounts: (i64, i64),
     findings: Vec<Finding>,
+    fiscal_year_start_month: u32,
 }
 
 impl MonthToClose {
@@ -274,6 +277,7 @@ impl MonthToClose {
             recounts: count_recounts(connection, period).await?,
             books,
             findings,
+            fiscal_year_start_month: settings.fiscal_year_start_month,
         })
     }
 
@@ -288,10 +292,11 @@ impl MonthToClose {
             .sum();
         let without_invoice = converted.postings.iter().filter(|posting| {
             let group = &converted.groups[posting.group];
-            group
-                .bills
-                .iter()
-                .any(|bill| self.books.ledger.bills[*bill].invoice.is_none())
+            posting.column != Column::Adjustments
+                && group
+                    .bills
+                    .iter()
+                    .any(|bill| self.books.ledger.bills[*bill].invoice.is_none())
         });
         let last_day = self.deliveries.iter().filter_map(|used| used.last_day).min();
         let days_missing = self
@@ -321,15 +326,17 @@ impl MonthToClose {
                 .bills
                 .first()
                 .map(|bill| ledger.bills[*bill].currency.clone());
-            bill.unwrap_or_default()
+            // Adjustments come from dollars.
+            bill.unwrap_or_else(|| "USD".to_owned())
         };
         let leaves = spread_over_leaves(ledger, converted, &self.books.leaves)?;
-        let mut lines: Vec<StatementLine> = leaves.into_iter().map(|leaf| line_of(leaf, &currency_of)).collect();
-        let kept = converted.postings.iter().filter(|posting| posting.department.is_none());
-        lines.extend(kept.map(|posting| StatementLine {
+        let own = leaves.into_iter().filter(|leaf| leaf.column != Column::Adjustments);
+        let mut lines: Vec<StatementLine> = own.map(|leaf| line_of(leaf, &currency_of)).collect();
+        let is_named = |posting: &&Posting| posting.department.is_none() || posting.column == Column::Adjustments;
+        lines.extend(converted.postings.iter().filter(is_named).map(|posting| StatementLine {
             bill_group: posting.group,
             column: posting.column,
-            department: None,
+            department: posting.department.clone(),
             pool: posting.pool.clone(),
             person: None,
             model: None,
@@ -343,6 +350,43 @@ impl MonthToClose {
         let total: Amount = lines.iter().map(|line| line.amount).sum();
         assert_eq!(total, converted.total(), "the lines of a statement add up to it");
         Ok(lines)
+    }
+
+    /// What was taken over of locked months, and why.
+    fn adjustments(&self) -> Vec<Value> {
+        let fiscal_year = |period: BillingPeriod| {
+            let first = period.first_day();
+            let is_before_start = chrono::Datelike::month(&first) < self.fiscal_year_start_month;
+            chrono::Datelike::year(&first) - i32::from(is_before_start)
+        };
+        let crosses = |origin: BillingPeriod| fiscal_year(origin) != fiscal_year(self.period);
+        let taken = &self.books.taken_over;
+        let true_ups = taken.true_ups.iter().map(|line| {
+            json!({
+                "kind": "true_up",
+                "origin": line.origin.to_string(),
+                "column": line.key.column.as_str(),
+                "department_then": line.key.department,
+                "department": line.department,
+                "usd": line.usd.to_string(),
+                "jpy": line.jpy.to_string(),
+                "crosses_fiscal_year": crosses(line.origin),
+                "because": "a delivery after the month was locked",
+            })
+        });
+        let reclasses = taken.reclasses.iter().map(|reclass| {
+            json!({
+                "kind": "reclass",
+                "origin": reclass.origin.to_string(),
+                "from": reclass.from_department,
+                "to": reclass.to_department,
+                "jpy": reclass.jpy.to_string(),
+                "crosses_fiscal_year": crosses(reclass.origin),
+                "because": reclass.reason,
+                "approved_by": reclass.approved_by,
+            })
+        });
+        true_ups.chain(reclasses).collect()
     }
 
     /// Everything of the statement but its lines.
@@ -412,6 +456,7 @@ impl MonthToClose {
             "reconciliation": steps.collect::<Vec<_>>(),
             "checks": checks.iter().map(check_of).collect::<Vec<_>>(),
             "findings": findings.collect::<Vec<_>>(),
+            "adjustments": self.adjustments(),
             "two_person": settings.two_person,
         })
     }

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use super::allocation::{find_version, list_rules};
 use super::invoices::list_invoices;
 use super::rates::read_rate_book;
+use super::true_ups::{TakenOver, take_over};
 use super::{StoreError, StoreResult};
 use crate::domain::allocation::AllocationRule;
 use crate::domain::attribution::Reason;
@@ -17,7 +18,7 @@ use crate::domain::chargeback::Reporting;
 use crate::domain::directory::{Department, departments_in};
 use crate::domain::finding::Finding;
 use crate::domain::invoice::{BilledTotals, Invoice, RateOfBill, compare_invoices, yen_of};
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
 use crate::domain::usage_type::LineKind;
 
@@ -63,6 +64,7 @@ pub struct MonthBooks {
     pub rules: Vec<AllocationRule>,
     pub allocation_version: Option<i32>,
     pub invoices: Vec<Invoice>,
+    pub taken_over: TakenOver,
     pub findings: Vec<Finding>,
 }
 
@@ -89,19 +91,32 @@ pub async fn assemble_by(
     (rules, allocation_version): (Vec<AllocationRule>, Option<i32>),
 ) -> StoreResult<MonthBooks> {
     let read = read_month(connection, period, departments, leaves).await?;
-    let ledger = Ledger::build(period, &read.facts, &rules);
+    let mut ledger = Ledger::build(period, &read.facts, &rules);
     let invoices = list_invoices(connection, Some(period)).await?;
     let mut findings = ledger.findings.clone();
     findings.extend(compare_invoices(period, &invoices, &billed_by_invoice(&ledger)));
+    let mut policy_rate = Ratio::ONE;
     let (conversion, rates) = match reporting {
         Reporting::Usd => (Conversion::AsBilled("USD"), Vec::new()),
         Reporting::Yen { planning_rate } => {
             let (policy, missing) = read_rate_book(connection, planning_rate).await?.resolve(period);
             findings.extend(missing);
+            policy_rate = Ratio::of_rate(policy.value).ok_or(StoreError::TooLarge)?;
             yen_of(&ledger.bills, &invoices, &policy)
         }
     };
-    let converted = ledger.convert(&conversion).map_err(|_| StoreError::TooLarge)?;
+    let mut converted = ledger.convert(&conversion).map_err(|_| StoreError::TooLarge)?;
+    let taken_over = take_over(connection, period, &read.facts.departments, policy_rate).await?;
+    for ((payer, seller), postings) in taken_over.postings(matches!(reporting, Reporting::Yen { .. })) {
+        let (invoice, currency) = (None, "USD".to_owned());
+        ledger.bills.push(Bill {
+            payer,
+            seller,
+            invoice,
+            currency,
+        });
+        converted.adjust(ledger.bills.len() - 1, postings);
+    }
     Ok(MonthBooks {
         ledger,
         converted,
@@ -110,6 +125,7 @@ pub async fn assemble_by(
         rules,
         allocation_version,
         invoices,
+        taken_over,
         findings,
     })
 }

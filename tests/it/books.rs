@@ -2,5 +2,7 @@
 
 mod company;
 mod files;
+mod http;
 mod october;
 mod reorganisation;
+mod true_ups;

@@ -36,7 +36,17 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("http", &["http", "domain", "store", "config", "clock"]),
     (
         "api",
-        &["api", "domain", "store", "documents", "http", "config", "clock"],
+        &[
+            "api",
+            "domain",
+            "sources",
+            "store",
+            "documents",
+            "jobs",
+            "http",
+            "config",
+            "clock",
+        ],
     ),
     ("web", &["web", "domain", "store", "http", "api"]),
     ("config", &["domain"]),

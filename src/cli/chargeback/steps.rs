@@ -10,9 +10,12 @@ use crate::cli::month::{check_row, checks_table};
 use crate::cli::{CommandContext, NeedsDecision, output};
 use crate::domain::actor::{Action, authorize};
 use crate::domain::close::{Check, MonthState};
+use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::jobs::close_month::{self, Closed};
+use crate::store::directory::list_departments;
 use crate::store::month::{find_state, note_posted};
+use crate::store::true_ups::{Reclass, record_reclass};
 
 #[derive(serde::Serialize)]
 struct CloseView {
@@ -119,5 +122,56 @@ pub(super) async fn posted(context: &CommandContext, period: BillingPeriod, slip
         .await?;
     }
     eprintln!("noted: the books hold {}", slips.join(", "));
+    Ok(())
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct ReclassArguments {
+    /// The locked month, YYYY-MM
+    period: BillingPeriod,
+    /// The department that was charged
+    #[arg(long)]
+    from: String,
+    /// The department whose it was
+    #[arg(long)]
+    to: String,
+    #[arg(long)]
+    jpy: u64,
+    /// Why; it is printed on the statement that takes it over
+    #[arg(long)]
+    reason: String,
+}
+
+pub(super) async fn reclass(context: &CommandContext, arguments: ReclassArguments) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::CloseMonths)?;
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let period = arguments.period;
+    if find_state(&mut connection, period).await?.state != MonthState::Locked {
+        bail!("{period} is not locked: correct the directory, and reopen the month where it is closed");
+    }
+    if arguments.reason.trim().is_empty() || arguments.jpy == 0 || arguments.from == arguments.to {
+        bail!("a reclass names two departments, an amount above 0 and a reason");
+    }
+    let departments = list_departments(&mut connection).await?;
+    for code in [&arguments.from, &arguments.to] {
+        if !departments.iter().any(|department| department.code == *code) {
+            bail!("department '{code}' is not in the directory");
+        }
+    }
+    let reclass = Reclass {
+        reclass_id: 0,
+        origin: period,
+        from_department: arguments.from,
+        to_department: arguments.to,
+        jpy: Amount::from_whole(arguments.jpy.into()),
+        reason: arguments.reason.trim().to_owned(),
+        approved_by: context.actor.name.clone(),
+    };
+    let number = record_reclass(&mut connection, &reclass, context.clock.now()).await?;
+    eprintln!(
+        "reclass {number}: ¥{} of {period} from {} to {}, in the next open month",
+        reclass.jpy, reclass.from_department, reclass.to_department
+    );
     Ok(())
 }

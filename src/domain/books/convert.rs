@@ -67,6 +67,11 @@ pub struct Group {
 }
 
 impl Group {
+    /// Adjustments of earlier months: no line of the bill is behind it.
+    pub fn is_adjustment(&self, ledger: &Ledger) -> bool {
+        self.invoice.is_none() && !ledger.entries.iter().any(|entry| self.bills.contains(&entry.bill))
+    }
+
     /// None where nothing is left to divide.
     pub(super) fn ratio(&self, column: Column) -> Option<Ratio> {
         if column == Column::Tax { self.tax } else { self.net }
@@ -87,6 +92,25 @@ pub struct Converted {
 pub struct TooLargeToConvert;
 
 impl Converted {
+    /// Adds amounts that no line of the month carries, as a group of a bill that the ledger has for them.
+    pub fn adjust(&mut self, bill: usize, postings: impl IntoIterator<Item = Posting>) {
+        let group = self.groups.len();
+        let first = self.postings.len();
+        self.postings
+            .extend(postings.into_iter().map(|posting| Posting { group, ..posting }));
+        let added = &self.postings[first..];
+        self.groups.push(Group {
+            bills: vec![bill],
+            invoice: None,
+            is_as_billed: false,
+            net: None,
+            tax: None,
+            total: added.iter().map(|posting| posting.amount).sum(),
+            other_services: Amount::ZERO,
+            other_tax: Amount::ZERO,
+        });
+    }
+
     pub fn total(&self) -> Amount {
         self.groups.iter().map(|group| group.total).sum()
     }

@@ -63,6 +63,22 @@ pub fn spread_over_leaves(
             continue;
         };
         let group = &converted.groups[posting.group];
+        // An adjustment is the department's: the people of its origin month are not this month's.
+        if posting.column == Column::Adjustments {
+            spread.push(LeafAmount {
+                group: posting.group,
+                column: posting.column,
+                department: department.to_owned(),
+                person: None,
+                model: None,
+                project: None,
+                billed: posting.billed,
+                amount: posting.amount,
+                lines: 0,
+                tokens: 0,
+            });
+            continue;
+        }
         let people = known
             .entry((posting.group, department))
             .or_insert_with(|| People::of(&group.bills, department, &by_department));

@@ -529,7 +529,7 @@ proptest! {
                     Column::Discounts => ChargeClass::Discount,
                     Column::Credits => ChargeClass::Credit,
                     Column::Refunds => ChargeClass::Refund,
-                    Column::Tax => ChargeClass::Tax,
+                    Column::Tax | Column::Adjustments => ChargeClass::Tax,
                 };
                 let booked: Amount = ledger.entries.iter().filter(|e| e.bill == bill && of_class(e.column) == class).map(|e| e.cost).sum();
                 prop_assert_eq!(booked, billed);

@@ -5,7 +5,7 @@ use crate::books::company::{Company, Line, OTHER_PAYER, PAYER};
 const JAPAN: &str = "Amazon Web Services Japan G.K.";
 const INC: &str = "Amazon Web Services, Inc.";
 
-fn line(product: &'static str, charge_type: &'static str, role: &'static str, cost: f64) -> Line {
+pub(super) fn line(product: &'static str, charge_type: &'static str, role: &'static str, cost: f64) -> Line {
     Line {
         day: 5,
         payer: PAYER,
@@ -55,6 +55,7 @@ pub(super) const INVOICES: &str = "invoice_id,payer,seller,registration_number,k
 pub(super) const RULES: &str = "pool,method,members,fallback,legal_entity,valid_from,valid_to\n\
     unattributed,proportional,,it,,2026-04,\n\
     credit,proportional,,it,,2026-04,\n\
+    refund,proportional,,it,,2026-04,\n\
     tax,proportional,,it,,2026-04,\n";
 
 fn row(code: &str, amounts: [i64; 8]) -> (String, [String; 8]) {

@@ -1,0 +1,294 @@
+//! The steps of a month: `POST /api/v1/chargeback/{period}/close`, `/lock`, `/reopen`.
+//!
+//! Each is idempotent by itself; a client that sends an `Idempotency-Key` gets the same answer to the same request for a day.
+
+use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use super::chargeback::parse_period;
+use super::month::{CheckView, StatementView, check_views};
+use crate::config::Config;
+use crate::domain::actor::{Action, Actor, NotAllowed, authorize};
+use crate::domain::close::{MonthState, StepError, WaiverError};
+use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
+use crate::http::AppState;
+use crate::http::error::{ApiError, Problem};
+use crate::jobs::close_month::{self, CloseSettings, Closed};
+use crate::store::StoreError;
+use crate::store::idempotency::{Answer, find_answer, keep_answer};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseRequest {
+    /// `provisional` or `final`.
+    pub to: String,
+    /// Soft checks that may fail, each with its reason.
+    #[serde(default)]
+    pub accept: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReopenRequest {
+    pub reason: String,
+}
+
+/// What a step came to.  Without a statement checks stood in the way and nothing was changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StepView {
+    pub period: String,
+    pub state: &'static str,
+    pub statement: Option<StatementView>,
+    pub checks: Vec<CheckView>,
+}
+
+pub fn close_settings(config: &Config) -> CloseSettings {
+    CloseSettings {
+        two_person: config.close.two_person,
+        quarantine_max: Amount::from_whole(config.close.quarantine_max.into()),
+        planning_rate: config.currency.planning_rate,
+        fiscal_year_start_month: config.calendar.fiscal_year_start_month,
+    }
+}
+
+/// Check a month and seal its statement.
+#[utoipa::path(
+    post,
+    path = "/api/v1/chargeback/{period}/close",
+    tag = "chargeback",
+    params(("period" = String, Path, description = "Month as YYYY-MM"), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = CloseRequest,
+    responses(
+        (status = 200, body = StepView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = StepView, description = "Checks stand in the way")
+    )
+)]
+pub async fn close(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(period): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    authorize(&actor, Action::CloseMonths)?;
+    let period = parse_period(&period)?;
+    let request: CloseRequest = read(&body)?;
+    let target = match request.to.as_str() {
+        "provisional" => MonthState::Provisional,
+        "final" => MonthState::Final,
+        other => return Err(bad("to", format!("'{other}' is none of provisional, final"))),
+    };
+    once(
+        &state,
+        &actor,
+        &headers,
+        &format!("close {period}"),
+        &body,
+        async || {
+            let settings = close_settings(&state.config);
+            let with = (&actor, state.clock);
+            let closed = close_month::close(&state.database, period, target, &request.accept, &settings, with).await;
+            match closed.map_err(refused)? {
+                Closed::Sealed(statement, checks) | Closed::Unchanged(statement, checks) => Ok((
+                    StatusCode::OK,
+                    view(
+                        period,
+                        target,
+                        Some(StatementView::of(&statement)),
+                        check_views(&checks),
+                    ),
+                )),
+                Closed::Refused(checks) => Ok((
+                    StatusCode::CONFLICT,
+                    view(period, MonthState::Open, None, check_views(&checks)),
+                )),
+            }
+        },
+    )
+    .await
+}
+
+/// End a final month for good.
+#[utoipa::path(
+    post,
+    path = "/api/v1/chargeback/{period}/lock",
+    tag = "chargeback",
+    params(("period" = String, Path, description = "Month as YYYY-MM"), ("Idempotency-Key" = Option<String>, Header)),
+    responses(
+        (status = 200, body = StepView),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn lock(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(period): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    authorize(&actor, Action::CloseMonths)?;
+    let period = parse_period(&period)?;
+    once(
+        &state,
+        &actor,
+        &headers,
+        &format!("lock {period}"),
+        &Bytes::new(),
+        async || {
+            let settings = close_settings(&state.config);
+            let locked = close_month::lock(&state.database, period, &settings, (&actor, state.clock)).await;
+            let statement = StatementView::of(&locked.map_err(refused)?);
+            Ok((
+                StatusCode::OK,
+                view(period, MonthState::Locked, Some(statement), Vec::new()),
+            ))
+        },
+    )
+    .await
+}
+
+/// Open a closed month again, with a reason.
+#[utoipa::path(
+    post,
+    path = "/api/v1/chargeback/{period}/reopen",
+    tag = "chargeback",
+    params(("period" = String, Path, description = "Month as YYYY-MM"), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = ReopenRequest,
+    responses(
+        (status = 200, body = StepView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn reopen(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(period): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    authorize(&actor, Action::CloseMonths)?;
+    let period = parse_period(&period)?;
+    let request: ReopenRequest = read(&body)?;
+    once(
+        &state,
+        &actor,
+        &headers,
+        &format!("reopen {period}"),
+        &body,
+        async || {
+            let with = (&actor, state.clock);
+            close_month::reopen(&state.database, period, &request.reason, with)
+                .await
+                .map_err(refused)?;
+            Ok((StatusCode::OK, view(period, MonthState::Open, None, Vec::new())))
+        },
+    )
+    .await
+}
+
+fn view(
+    period: BillingPeriod,
+    state: MonthState,
+    statement: Option<StatementView>,
+    checks: Vec<CheckView>,
+) -> StepView {
+    StepView {
+        period: period.to_string(),
+        state: state.as_str(),
+        statement,
+        checks,
+    }
+}
+
+fn bad(pointer: &'static str, detail: String) -> ApiError {
+    ApiError::BadParameter { pointer, detail }
+}
+
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|e| bad("body", e.to_string()))
+}
+
+/// What a step's refusal is to a client.
+fn refused(error: anyhow::Error) -> ApiError {
+    if error.is::<NotAllowed>() {
+        return ApiError::NotAllowed;
+    }
+    if let Some(StepError::NoReason) = error.downcast_ref::<StepError>() {
+        return bad("reason", error.to_string());
+    }
+    if error.is::<StepError>() {
+        return ApiError::Conflict(error.to_string());
+    }
+    if error.is::<WaiverError>() {
+        return bad("accept", error.to_string());
+    }
+    match error.downcast::<StoreError>() {
+        Ok(error) => ApiError::Internal(error),
+        // What is left is a month of which nothing is loaded.
+        Err(error) => ApiError::NotFound(error.to_string()),
+    }
+}
+
+/// Answers a request that acts; the same key and request get the same answer without acting again.
+async fn once(
+    state: &AppState,
+    actor: &Actor,
+    headers: &HeaderMap,
+    what: &str,
+    body: &Bytes,
+    act: impl AsyncFnOnce() -> Result<(StatusCode, StepView), ApiError>,
+) -> Result<Response, ApiError> {
+    let key = headers
+        .get("idempotency-key")
+        .and_then(|key| key.to_str().ok())
+        .filter(|key| !key.is_empty());
+    let mut hash = Sha256::new();
+    hash.update(what.as_bytes());
+    hash.update(b"\n");
+    hash.update(body);
+    let request_digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if let Some(key) = key {
+        if key.len() > 200 {
+            return Err(bad("Idempotency-Key", "it has more than 200 letters".to_owned()));
+        }
+        let mut connection = state.database.pool.acquire().await?;
+        if let Some(answer) = find_answer(&mut connection, &actor.name, key).await? {
+            if answer.request_digest != request_digest {
+                return Err(ApiError::KeyReused);
+            }
+            let status = u16::try_from(answer.status)
+                .ok()
+                .and_then(|status| StatusCode::from_u16(status).ok());
+            return Ok(json(status.unwrap_or(StatusCode::OK), answer.body));
+        }
+    }
+    let (status, view) = act().await?;
+    let body = serde_json::to_string(&view).unwrap_or_default();
+    if let Some(key) = key {
+        let answer = Answer {
+            request_digest,
+            status: i32::from(status.as_u16()),
+            body: body.clone(),
+        };
+        let mut connection = state.database.pool.acquire().await?;
+        keep_answer(&mut connection, (&actor.name, key), &answer, state.clock.now()).await?;
+    }
+    Ok(json(status, body))
+}
+
+fn json(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}

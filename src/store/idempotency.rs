@@ -1,0 +1,39 @@
+//! Answers to requests that act, by the key that the client chose.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::StoreResult;
+
+/// What was answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub request_digest: String,
+    pub status: i32,
+    pub body: String,
+}
+
+pub async fn find_answer(connection: &mut PgConnection, actor: &str, key: &str) -> StoreResult<Option<Answer>> {
+    let query = sqlx::query_file_as!(Answer, "queries/idempotency/find_answer.sql", actor, key);
+    Ok(query.fetch_optional(connection).await?)
+}
+
+pub async fn keep_answer(
+    connection: &mut PgConnection,
+    (actor, key): (&str, &str),
+    answer: &Answer,
+    at: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query_file!(
+        "queries/idempotency/insert_answer.sql",
+        actor,
+        key,
+        answer.request_digest,
+        answer.status,
+        answer.body,
+        at
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,297 @@
+//! What locked months lack, for the month that takes it over.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::allocation::list_rules;
+use super::books::{Leaves, read_month};
+use super::chargeback::list_periods;
+use super::invoices::list_invoices;
+use super::month::list_states;
+use super::statements::{find_directory, find_statement, list_postings};
+use super::{StoreError, StoreResult};
+use crate::domain::allocation::Pool;
+use crate::domain::books::{Bill, Column, DepartmentInMonth, Ledger, Posting};
+use crate::domain::close::MonthState;
+use crate::domain::money::{Amount, Ratio};
+use crate::domain::period::BillingPeriod;
+use crate::domain::true_up::{Standing, TrueUp, TrueUpKey, differences, parse_origin, true_ups};
+
+/// An approved dispute of a locked month: yen that move between two departments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reclass {
+    pub reclass_id: i32,
+    pub origin: BillingPeriod,
+    pub from_department: String,
+    pub to_department: String,
+    pub jpy: Amount,
+    pub reason: String,
+    pub approved_by: String,
+}
+
+/// What the month that is asked takes over of locked ones.
+#[derive(Debug, Default)]
+pub struct TakenOver {
+    pub true_ups: Vec<TrueUp>,
+    pub reclasses: Vec<Reclass>,
+}
+
+impl TakenOver {
+    /// Postings by payer and seller; in yen, or in dollars as billed.
+    pub fn postings(&self, in_yen: bool) -> BTreeMap<(String, String), Vec<Posting>> {
+        let mut postings: BTreeMap<(String, String), Vec<Posting>> = BTreeMap::new();
+        let posting = |department: Option<String>, pool: Pool, billed: Amount, jpy: Amount| Posting {
+            group: 0,
+            column: Column::Adjustments,
+            department,
+            pool: Some(pool),
+            billed,
+            amount: if in_yen { jpy } else { billed },
+            lines: 0,
+            tokens: 0,
+        };
+        for line in &self.true_ups {
+            let of_bill = postings
+                .entry((line.key.payer.clone(), line.key.seller.clone()))
+                .or_default();
+            of_bill.push(posting(line.department.clone(), line.pool(), line.usd, line.jpy));
+        }
+        for reclass in &self.reclasses {
+            // It sums to nothing, and its dollars stay where the bill put them.
+            let of_none = postings.entry((String::new(), String::new())).or_default();
+            let pool = Pool::Reclass(format!("{}/{}", reclass.origin, reclass.reclass_id));
+            of_none.push(posting(
+                Some(reclass.from_department.clone()),
+                pool.clone(),
+                Amount::ZERO,
+                -reclass.jpy,
+            ));
+            of_none.push(posting(
+                Some(reclass.to_department.clone()),
+                pool,
+                Amount::ZERO,
+                reclass.jpy,
+            ));
+        }
+        postings
+    }
+}
+
+/// What a month takes over: of each locked month before it, where it is the first that is neither final nor locked.
+pub async fn take_over(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    departments: &BTreeMap<String, DepartmentInMonth>,
+    policy: Ratio,
+) -> StoreResult<TakenOver> {
+    let locked = sqlx::query_file!("queries/true_ups/list_restated.sql", period.first_day())
+        .fetch_all(&mut *connection)
+        .await?;
+    let Some(newest) = locked.iter().map(|row| BillingPeriod::of(row.billing_period)).max() else {
+        return Ok(TakenOver::default());
+    };
+    if !is_host(connection, newest, period).await? {
+        return Ok(TakenOver::default());
+    }
+    let settled = Settled::read(connection, period).await?;
+    let mut taken = TakenOver::default();
+    for row in locked.iter().filter(|row| row.is_restated) {
+        let origin = BillingPeriod::of(row.billing_period);
+        let month = LockedMonth::read(connection, origin, row.statement_id).await?;
+        let settled = settled.true_ups.get(&origin).cloned().unwrap_or_default();
+        let left = differences(&month.now, &month.locked, &settled);
+        let ratio_of = |payer: &str, seller: &str| {
+            let new = month.new_invoices.get(&(payer.to_owned(), seller.to_owned())).copied();
+            Some(new.unwrap_or(policy))
+        };
+        taken
+            .true_ups
+            .extend(true_ups(origin, &left, departments, ratio_of).ok_or(StoreError::TooLarge)?);
+    }
+    for row in sqlx::query_file!("queries/true_ups/list_reclasses.sql", period.first_day())
+        .fetch_all(connection)
+        .await?
+    {
+        if !settled.reclasses.contains(&row.reclass_id) {
+            taken.reclasses.push(Reclass {
+                reclass_id: row.reclass_id,
+                origin: BillingPeriod::of(row.origin_period),
+                from_department: row.from_department,
+                to_department: row.to_department,
+                jpy: Amount::from_decimal(row.jpy).ok_or(StoreError::TooLarge)?,
+                reason: row.reason,
+                approved_by: row.approved_by,
+            });
+        }
+    }
+    Ok(taken)
+}
+
+/// Whether a month is the first after the newest locked one that can still take something.
+async fn is_host(connection: &mut PgConnection, newest: BillingPeriod, period: BillingPeriod) -> StoreResult<bool> {
+    let states = list_states(connection).await?;
+    let is_open = |other: &BillingPeriod| states.get(other).is_none_or(|state| state.state < MonthState::Final);
+    let loaded = list_periods(connection).await?;
+    let first = loaded
+        .iter()
+        .map(|loaded| loaded.period)
+        .filter(|other| *other > newest && is_open(other))
+        .min();
+    Ok(first == Some(period))
+}
+
+/// What statements of other months have taken over.
+#[derive(Default)]
+struct Settled {
+    true_ups: BTreeMap<BillingPeriod, Standing>,
+    reclasses: Vec<i32>,
+}
+
+impl Settled {
+    async fn read(connection: &mut PgConnection, except: BillingPeriod) -> StoreResult<Self> {
+        let rows = sqlx::query_file!("queries/true_ups/list_settled.sql", except.first_day())
+            .fetch_all(&mut *connection)
+            .await?;
+        let mut settled = Self::default();
+        let mut heads: BTreeMap<i32, Value> = BTreeMap::new();
+        for row in rows {
+            let pool = Pool::parse(&row.pool);
+            if let Some(Pool::Reclass(text)) = &pool {
+                settled
+                    .reclasses
+                    .extend(text.rsplit('/').next().and_then(|id| id.parse::<i32>().ok()));
+            }
+            let Some((origin, column, department)) = pool.as_ref().and_then(parse_origin) else {
+                continue;
+            };
+            if let std::collections::btree_map::Entry::Vacant(vacant) = heads.entry(row.statement_id) {
+                let head = find_statement(connection, row.statement_id).await?.head;
+                vacant.insert(serde_json::from_str(&head).unwrap_or_default());
+            }
+            let (payer, seller) = bill_of(&heads[&row.statement_id], row.bill_group);
+            let key = TrueUpKey {
+                payer,
+                seller,
+                department,
+                column,
+            };
+            let usd = Amount::from_decimal(row.billed).ok_or(StoreError::TooLarge)?;
+            *settled.true_ups.entry(origin).or_default().entry(key).or_default() += usd;
+        }
+        Ok(settled)
+    }
+}
+
+/// Payer and seller of a bill group of a sealed head.
+fn bill_of(head: &Value, group: i32) -> (String, String) {
+    let bill = &head["groups"][usize::try_from(group).unwrap_or_default()]["bills"][0];
+    let text = |key: &str| bill[key].as_str().unwrap_or_default().to_owned();
+    (text("payer"), text("seller"))
+}
+
+/// A locked month by what was sealed, and by what its bill says now.
+struct LockedMonth {
+    locked: Standing,
+    now: Standing,
+    /// Yen a dollar of invoices that came after the seal, by payer and seller.
+    new_invoices: BTreeMap<(String, String), Ratio>,
+}
+
+impl LockedMonth {
+    async fn read(connection: &mut PgConnection, origin: BillingPeriod, statement_id: i32) -> StoreResult<Self> {
+        let statement = find_statement(connection, statement_id).await?;
+        let head: Value = serde_json::from_str(&statement.head).unwrap_or_default();
+        let mut locked = Standing::new();
+        for (_, posting) in list_postings(connection, statement_id).await? {
+            if posting.column == Column::Adjustments {
+                continue;
+            }
+            let group = i32::try_from(posting.group).unwrap_or_default();
+            let (payer, seller) = bill_of(&head, group);
+            let key = TrueUpKey {
+                payer,
+                seller,
+                department: posting.department,
+                column: posting.column,
+            };
+            *locked.entry(key).or_default() += posting.billed;
+        }
+        let directory = match statement.directory_version {
+            Some(version) => find_directory(connection, version).await?.unwrap_or_default(),
+            None => Default::default(),
+        };
+        let rules = list_rules(connection, statement.allocation_version).await?;
+        let facts = read_month(connection, origin, &directory.departments, Leaves::None)
+            .await?
+            .facts;
+        let ledger = Ledger::build(origin, &facts, &rules);
+        let mut now = Standing::new();
+        for entry in &ledger.entries {
+            let Bill { payer, seller, .. } = ledger.bills[entry.bill].clone();
+            let key = TrueUpKey {
+                payer,
+                seller,
+                department: entry.department.clone(),
+                column: entry.column,
+            };
+            *now.entry(key).or_default() += entry.cost;
+        }
+        Ok(Self {
+            new_invoices: new_invoices(connection, origin, &head, &ledger).await?,
+            locked,
+            now,
+        })
+    }
+}
+
+/// Invoices of a locked month that were recorded after it was sealed, each by its yen over its dollars.
+async fn new_invoices(
+    connection: &mut PgConnection,
+    origin: BillingPeriod,
+    head: &Value,
+    ledger: &Ledger,
+) -> StoreResult<BTreeMap<(String, String), Ratio>> {
+    let known: Vec<&str> = head["invoices"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|i| i["invoice_id"].as_str())
+        .collect();
+    let mut ratios = BTreeMap::new();
+    for invoice in list_invoices(connection, Some(origin)).await? {
+        if known.contains(&invoice.invoice_id.as_str()) {
+            continue;
+        }
+        let ratio = invoice
+            .totals()
+            .and_then(|totals| Ratio::of_total(totals.net, invoice.net_usd));
+        let bill = ledger
+            .bills
+            .iter()
+            .find(|bill| bill.invoice.as_deref() == Some(invoice.invoice_id.as_str()));
+        if let (Some(ratio), Some(bill)) = (ratio, bill) {
+            ratios.insert((bill.payer.clone(), bill.seller.clone()), ratio);
+        }
+    }
+    Ok(ratios)
+}
+
+/// Approves a dispute of a locked month.
+pub async fn record_reclass(connection: &mut PgConnection, reclass: &Reclass, at: DateTime<Utc>) -> StoreResult<i32> {
+    let jpy: Decimal = reclass.jpy.to_decimal().ok_or(StoreError::TooLarge)?;
+    let id = sqlx::query_file_scalar!(
+        "queries/true_ups/insert_reclass.sql",
+        reclass.origin.first_day(),
+        reclass.from_department,
+        reclass.to_department,
+        jpy,
+        reclass.reason,
+        reclass.approved_by,
+        at,
+    );
+    Ok(id.fetch_one(connection).await?)
+}

@@ -1,0 +1,169 @@
+//! After the lock: a refund of October, and a dispute about it, become lines of November that name it.
+
+use crate::books::company::{Company, Line};
+use crate::books::october::{INVOICES, bill, line, october};
+
+fn later(charged: f64) -> Vec<Line> {
+    let mut lines: Vec<Line> = (1..=30)
+        .map(|day| Line {
+            day,
+            invoice: "",
+            ..line("AmazonEC2", "Usage", "", 1.0)
+        })
+        .collect();
+    lines.push(Line {
+        invoice: "",
+        ..line("AmazonBedrock", "Usage", "cowork-sales-sato", charged)
+    });
+    lines
+}
+
+fn refunded(amount: f64) -> Vec<Line> {
+    let mut lines = bill();
+    lines.push(line("AmazonBedrock", "Refund", "", -amount));
+    lines
+}
+
+/// Adjustment and total by department.
+async fn adjusted(company: &Company, period: &str) -> Vec<(String, String, String)> {
+    let month = company.json(&["chargeback", "preview", period]).await;
+    let rows = month["rows"].as_array().unwrap().iter().map(|row| {
+        let amount = |column: &str| row[column]["amount"].as_str().unwrap().to_owned();
+        (
+            row["code"].as_str().unwrap().to_owned(),
+            amount("adjustments"),
+            amount("total"),
+        )
+    });
+    rows.collect()
+}
+
+fn row(code: &str, adjustments: i64, total: i64) -> (String, String, String) {
+    (code.to_owned(), adjustments.to_string(), total.to_string())
+}
+
+/// The refund of 7 USD goes by October's rule and use, 60 to 30: -4.67 sales, -2.33 engineering.  At November's rate of 161 it
+/// is -1,127 yen: -751.33 and -375.67, so -751 and -376.  The dispute moves 1,000 yen.  Sales' own 10 USD are 1,610.
+#[tokio::test]
+async fn what_comes_after_the_lock_is_novembers() {
+    let company = october("true-ups").await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    company
+        .run(&[
+            "rates",
+            "set",
+            "161",
+            "--kind",
+            "ttm",
+            "--date",
+            "2026-11-30",
+            "--source",
+            "MUFG",
+        ])
+        .await;
+    let (_, said) = company
+        .refused(&[
+            "chargeback",
+            "reclass",
+            "2026-10",
+            "--from",
+            "sales",
+            "--to",
+            "engineering",
+            "--jpy",
+            "1000",
+            "--reason",
+            "x",
+        ])
+        .await;
+    assert!(said.contains("2026-10 is not locked"), "{said}");
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    company
+        .run(&["chargeback", "posted", "2026-10", "--slip", "101301"])
+        .await;
+    company.run(&["chargeback", "lock", "2026-10"]).await;
+    let locked = company.rows("2026-10").await;
+    company.deliver("2026-11", &later(10.0)).await;
+    assert_eq!(adjusted(&company, "2026-11").await, [row("sales", 0, 1_610)]);
+
+    company.deliver("2026-10", &refunded(7.0)).await;
+    assert_eq!(company.rows("2026-10").await, locked);
+    assert_eq!(
+        adjusted(&company, "2026-11").await,
+        [row("sales", -751, 859), row("engineering", -376, -376)]
+    );
+    let reason = "the gateway was used by engineering";
+    company
+        .run(&[
+            "chargeback",
+            "reclass",
+            "2026-10",
+            "--from",
+            "sales",
+            "--to",
+            "engineering",
+            "--jpy",
+            "1000",
+            "--reason",
+            reason,
+        ])
+        .await;
+    let november = [row("engineering", 624, 624), row("sales", -1_751, -141)];
+    assert_eq!(adjusted(&company, "2026-11").await, november);
+    // By person they are the department's own.
+    let people = company
+        .json(&["chargeback", "preview", "2026-11", "--by", "person"])
+        .await;
+    assert_eq!(people["total"]["amount"], "483");
+
+    // Another correction while November is open takes the place of the first.
+    company.deliver("2026-10", &refunded(0.0)).await;
+    assert_eq!(
+        adjusted(&company, "2026-11").await,
+        [row("engineering", 1_000, 1_000), row("sales", -1_000, 610)]
+    );
+    company.deliver("2026-10", &refunded(7.0)).await;
+
+    company
+        .run(&[
+            "chargeback",
+            "close",
+            "2026-11",
+            "--to",
+            "final",
+            "--accept",
+            "invoiced=AWS has made none",
+        ])
+        .await;
+    assert_eq!(adjusted(&company, "2026-11").await, november);
+    let mut connection = company.installation.database.pool.acquire().await.unwrap();
+    let statements = anbun::store::statements::list_statements(&mut connection, "2026-11".parse().unwrap())
+        .await
+        .unwrap();
+    let head: serde_json::Value = serde_json::from_str(&statements[0].head).unwrap();
+    let adjustments = head["adjustments"].as_array().unwrap();
+    assert_eq!(adjustments.len(), 3);
+    assert!(
+        adjustments
+            .iter()
+            .all(|line| line["origin"] == "2026-10" && line["crosses_fiscal_year"] == false)
+    );
+    assert_eq!(
+        (adjustments[2]["because"].as_str(), adjustments[2]["jpy"].as_str()),
+        (Some(reason), Some("1000"))
+    );
+
+    // December has nothing of it but what is new: one dollar more, at the planning rate of 150.
+    company.deliver("2026-12", &later(1.0)).await;
+    let policy = ["rates", "policy", "set", "--from", "2026-12", "--kind", "planning"];
+    company.run(&policy).await;
+    assert_eq!(adjusted(&company, "2026-12").await, [row("sales", 0, 150)]);
+    company.deliver("2026-10", &refunded(8.0)).await;
+    assert_eq!(adjusted(&company, "2026-11").await, november);
+    assert_eq!(
+        adjusted(&company, "2026-12").await,
+        [row("sales", -100, 50), row("engineering", -50, -50)]
+    );
+}
