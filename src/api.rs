@@ -3,6 +3,7 @@
 pub mod chargeback;
 pub mod costs;
 pub mod deliveries;
+pub mod derivation;
 pub mod explain;
 pub mod findings;
 pub mod jobs;
@@ -56,6 +57,7 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(costs::get_costs))
         .routes(routes!(people::get_person_usage))
         .routes(routes!(principals::list_principals))
+        .routes(routes!(derivation::explain_amount))
         .routes(routes!(explain::explain_principal))
         .routes(routes!(explain::explain_usage_type))
         .routes(routes!(deliveries::list_deliveries))

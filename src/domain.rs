@@ -30,6 +30,7 @@ pub mod reconciliation;
 pub mod recount;
 pub mod schedule;
 pub mod statement;
+pub mod suggestion;
 pub mod text;
 pub mod true_up;
 pub mod usage_type;

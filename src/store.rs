@@ -11,6 +11,7 @@ pub mod costs;
 pub mod database;
 mod dimensions;
 pub mod directory;
+pub mod explain;
 pub mod files;
 pub mod idempotency;
 pub mod invoices;

@@ -10,9 +10,11 @@ use super::findings::AsSeen;
 use super::view::{Footing, MoneyView};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::attribution::State as AttributionState;
+use crate::domain::suggestion::{Suggestion, suggest};
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
+use crate::store::directory::get_directory;
 use crate::store::{chargeback, principals, tokens};
 
 const LIMIT_DEFAULT: i64 = 100;
@@ -52,6 +54,26 @@ pub struct PrincipalView {
     pub rule: Option<String>,
     pub cost: MoneyView,
     pub lines: i64,
+    /// Of a quarantined one: who it could be.  A person confirms it with 'anbun directory assign'.
+    pub suggestion: Option<SuggestionView>,
+}
+
+/// A guess; nothing is booked by it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SuggestionView {
+    pub department: String,
+    pub person: Option<String>,
+    pub because: String,
+}
+
+impl SuggestionView {
+    fn of(suggestion: Suggestion) -> Self {
+        Self {
+            department: suggestion.department,
+            person: suggestion.person,
+            because: suggestion.because,
+        }
+    }
 }
 
 /// Principals with usage in a month, the dearest first.
@@ -116,7 +138,15 @@ pub async fn list_principals(
     let footing = footing(&mut connection, period, &AsSeen::of(&state.config, state.clock)).await?;
     let has_more = i64::try_from(rows.len()).is_ok_and(|found| found > limit);
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let directory = get_directory(&mut connection).await?;
+    let sessions = principals::list_sessions(&mut connection, period).await?;
+    let last_day = period.days().to.pred_opt().unwrap_or(period.first_day());
+    let suggestion = |arn: Option<&str>, state: &str| {
+        let arn = arn.filter(|_| state == AttributionState::Quarantined.as_str())?;
+        suggest(arn, &directory, last_day, &sessions).map(SuggestionView::of)
+    };
     let data = rows.into_iter().map(|row| PrincipalView {
+        suggestion: suggestion(row.arn.as_deref(), &row.state),
         arn: row.arn,
         state: row.state,
         reason: row.reason,

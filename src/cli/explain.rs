@@ -5,8 +5,13 @@ use clap::Subcommand;
 
 use super::CommandContext;
 use super::output::{self, Table};
+use crate::api::chargeback::not_loaded;
+use crate::api::derivation::{Subject, derive};
 use crate::api::explain::{self, UsageTypeView};
+use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
+use crate::domain::period::BillingPeriod;
+use crate::store::tokens::note_personal_data_read;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ExplainCommand {
@@ -21,6 +26,20 @@ pub(super) enum ExplainCommand {
         #[arg(long, value_name = "DATE")]
         on: Option<NaiveDate>,
     },
+    /// How the amount of a department came to be, down to groups of line items
+    Department {
+        code: String,
+        /// YYYY-MM
+        #[arg(long)]
+        period: BillingPeriod,
+    },
+    /// How the amount of a person came to be
+    Person {
+        person_id: String,
+        /// YYYY-MM
+        #[arg(long)]
+        period: BillingPeriod,
+    },
     /// How usage types are read
     UsageType {
         #[arg(required = true)]
@@ -30,6 +49,8 @@ pub(super) enum ExplainCommand {
 
 pub(super) async fn run(context: &CommandContext, command: ExplainCommand) -> anyhow::Result<()> {
     match command {
+        ExplainCommand::Department { code, period } => amount(context, period, Subject::Department(code)).await,
+        ExplainCommand::Person { person_id, period } => amount(context, period, Subject::Person(person_id)).await,
         ExplainCommand::UsageType { usage_types } => {
             let views: Vec<UsageTypeView> = usage_types.iter().map(|text| UsageTypeView::read(text)).collect();
             let mut table = Table::new(&[
@@ -111,4 +132,61 @@ pub(super) async fn run(context: &CommandContext, command: ExplainCommand) -> an
             Ok(())
         }
     }
+}
+
+async fn amount(context: &CommandContext, period: BillingPeriod, subject: Subject) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::ReadChargeback)?;
+    authorize(&context.actor, Action::ReadPeople)?;
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let what = format!("explanation of {subject:?} in {period}");
+    note_personal_data_read(&mut connection, &context.actor, &what, context.clock.now()).await?;
+    let rate = context.config.currency.planning_rate;
+    let view = derive(&mut connection, period, &subject, rate, true).await?;
+    let view = view.ok_or_else(|| not_loaded(period))?;
+    let mut table = Table::new(&["what", "as billed", "exact JPY", "rounding", "JPY", "because"]);
+    for part in &view.parts {
+        let of_bill = part.invoice.as_deref().unwrap_or(&part.seller);
+        table.push(vec![
+            format!("{} on {of_bill}", part.column),
+            format!("{} {}", grouped(&part.billed.amount), part.billed.currency),
+            part.exact.as_deref().map(grouped).unwrap_or_default(),
+            part.rounding.clone().unwrap_or_default(),
+            grouped(&part.amount.amount),
+            part.because.clone(),
+        ]);
+    }
+    let (empty, total) = (String::new(), grouped(&view.total.amount));
+    table.push(vec![
+        "total".to_owned(),
+        empty.clone(),
+        empty.clone(),
+        empty.clone(),
+        total,
+        empty.clone(),
+    ]);
+    for items in &view.line_items {
+        let price = items.unit_price.as_deref().unwrap_or("");
+        let unit = items.unit.as_deref().unwrap_or("");
+        table.push(vec![
+            format!("{} {}", items.day, items.usage_type.as_deref().unwrap_or("")),
+            format!("{} {}", grouped(&items.cost.amount), items.cost.currency),
+            empty.clone(),
+            empty.clone(),
+            empty.clone(),
+            format!(
+                "{} x {price} {unit}, {}, by {}",
+                items.quantity,
+                items.principal.as_deref().unwrap_or("no principal"),
+                items.rule.as_deref().unwrap_or("no rule")
+            ),
+        ]);
+    }
+    output::print(context.format(), &view, &table)?;
+    let shown = view.line_items.len();
+    eprintln!(
+        "{shown} of {} groups of line items, {} as billed in all",
+        view.line_item_groups, view.line_items_cost
+    );
+    Ok(())
 }

@@ -148,6 +148,15 @@ impl Ratio {
         })
     }
 
+    /// What an amount is before it is rounded, cut at the twelfth decimal.
+    pub fn exact(self, amount: Amount) -> Amount {
+        let (negative, numerator) = (self.numerator < 0, self.numerator.abs());
+        let (whole, rest) = multiply_divide(amount.0.abs(), numerator, self.denominator);
+        let (fraction, _) = multiply_divide(rest, UNIT, self.denominator);
+        let size = Amount(whole * UNIT + fraction);
+        if negative == (amount.0 < 0) { size } else { -size }
+    }
+
     /// A whole total over the exact amount that it stands for; `None` where that amount is zero.
     pub const fn of_total(whole: i128, amount: Amount) -> Option<Self> {
         match amount.0 {
@@ -362,8 +371,10 @@ mod tests {
         let ratio = Ratio::of_total(16_048, invoice).unwrap_or_else(|| panic!("no ratio"));
         assert_eq!(invoice.to_whole(ratio), Some(16_048));
         let parts = [amount("60.01"), amount("40.34")];
-        // Exact: 9596.78... and 6451.21...: 9,596 and 6,451 leave one yen for the first.
+        // Exact: 9596.82 and 6451.18: 9,596 and 6,451 leave one yen for the first.
         assert_eq!(convert_parts(16_048, &parts, ratio), Some(vec![9_597, 6_451]));
+        assert_eq!(ratio.exact(parts[0]).to_string(), "9596.815944195316");
+        assert_eq!(ratio.exact(-parts[1]).to_string(), "-6451.184055804683");
         let refund = Ratio::of_total(-16_048, -invoice).unwrap_or_else(|| panic!("no ratio"));
         assert_eq!(refund, ratio);
         assert_eq!(Ratio::of_total(1, Amount::ZERO), None);

@@ -15,8 +15,9 @@ use crate::domain::attribution::AttributionSettings;
 use crate::domain::books::Posting;
 use crate::domain::chargeback::{Moved, Reporting, moved};
 use crate::domain::close::MonthState;
-use crate::domain::directory::{Department, Directory};
+use crate::domain::directory::{Department, Directory, PrincipalEntry};
 use crate::domain::period::BillingPeriod;
+use crate::domain::text::comparable_name;
 use crate::sources::directory_csv::{check_directory, read_directory_file};
 use crate::store::books::{Leaves, assemble};
 use crate::store::chargeback::list_periods;
@@ -65,10 +66,74 @@ pub async fn import_directory(
         .iter()
         .map(|file| read_directory_file(file))
         .collect::<Result<Vec<_>, _>>()?;
+    change_directory(keep, database, settings, (actor, clock), |before| {
+        Ok(check_directory(&read, before)?)
+    })
+    .await
+}
+
+/// Adds one dated entry for a principal.
+pub async fn assign_principal(
+    entry: PrincipalEntry,
+    keep: Keep,
+    database: &Database,
+    settings: &ImportSettings,
+    (actor, clock): (&Actor, Clock),
+) -> anyhow::Result<Imported> {
+    authorize(actor, Action::ChangeDirectory)?;
+    change_directory(keep, database, settings, (actor, clock), |before| {
+        with_entry(before, entry)
+    })
+    .await
+}
+
+/// The directory with one more entry; refused where it names nobody or overlaps another of the same principal.
+fn with_entry(before: &Directory, entry: PrincipalEntry) -> anyhow::Result<Directory> {
+    let (department, person) = (&entry.department_code, &entry.person_id);
+    anyhow::ensure!(
+        !department.is_empty() || !person.is_empty(),
+        "an entry names a department or a person"
+    );
+    let knows_department = before.departments.iter().any(|known| known.code == *department);
+    anyhow::ensure!(
+        department.is_empty() || knows_department,
+        "department '{department}' is not in the directory"
+    );
+    let knows_person = before.people.iter().any(|known| known.person_id == *person);
+    anyhow::ensure!(
+        person.is_empty() || knows_person,
+        "person '{person}' is not in the directory"
+    );
+    let key = |entry: &PrincipalEntry| {
+        [&entry.account, &entry.role, &entry.session, &entry.user].map(|cell| comparable_name(cell.as_text()))
+    };
+    let other = before
+        .principals
+        .iter()
+        .find(|other| key(other) == key(&entry) && other.valid.overlaps(entry.valid));
+    if let Some(other) = other {
+        anyhow::bail!(
+            "the principal has an entry from {} on already; change it in the principals file",
+            other.valid.from
+        );
+    }
+    let mut after = before.clone();
+    after.principals.push(entry);
+    Ok(after)
+}
+
+/// Changes the directory and decides the open months anew, all in one transaction.
+async fn change_directory(
+    keep: Keep,
+    database: &Database,
+    settings: &ImportSettings,
+    (actor, clock): (&Actor, Clock),
+    change: impl FnOnce(&Directory) -> anyhow::Result<Directory>,
+) -> anyhow::Result<Imported> {
     let mut transaction = database.pool.begin().await.map_err(StoreError::from)?;
     lock_directory(&mut transaction).await?;
     let before = get_directory(&mut transaction).await?;
-    let after = check_directory(&read, &before)?;
+    let after = change(&before)?;
     let changes = DirectoryChanges::between(&before, &after);
     if changes.is_empty() {
         return Ok(Imported {

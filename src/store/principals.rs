@@ -1,10 +1,13 @@
 //! Who called in a month, and whose that is.
 
+use std::collections::BTreeMap;
+
 use sqlx::PgConnection;
 
 use super::{StoreError, StoreResult};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
+use crate::domain::text::comparable_name;
 
 /// A principal's usage under one decision.
 #[derive(Debug, Clone)]
@@ -52,4 +55,18 @@ pub async fn list_principals(
             })
         })
         .collect()
+}
+
+/// Session names of a month that belong to exactly one department, with their person where there is one.
+pub async fn list_sessions(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+) -> StoreResult<BTreeMap<String, (String, Option<String>)>> {
+    let rows = sqlx::query_file!("queries/principals/list_sessions.sql", period.first_day())
+        .fetch_all(connection)
+        .await?;
+    let sessions = rows
+        .into_iter()
+        .map(|row| (comparable_name(&row.session_name), (row.department, row.person)));
+    Ok(sessions.collect())
 }

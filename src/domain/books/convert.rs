@@ -72,6 +72,11 @@ impl Group {
         self.invoice.is_none() && !ledger.entries.iter().any(|entry| self.bills.contains(&entry.bill))
     }
 
+    /// What an amount of a column is before it is rounded; none where it is as billed or has no ratio.
+    pub fn exact(&self, column: Column, billed: Amount) -> Option<Amount> {
+        self.ratio(column).map(|ratio| ratio.exact(billed))
+    }
+
     /// None where nothing is left to divide.
     pub(super) fn ratio(&self, column: Column) -> Option<Ratio> {
         if column == Column::Tax { self.tax } else { self.net }

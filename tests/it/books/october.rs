@@ -348,3 +348,104 @@ async fn two_people_and_the_order_of_months() {
         .await;
     assert!(said.contains("2026-10 is final already"), "{said}");
 }
+
+/// From the yen back to the line items; the parts add up to the row.
+#[tokio::test]
+async fn every_yen_is_explained() {
+    let company = october("explain").await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    let sales = company
+        .json(&["explain", "department", "sales", "--period", "2026-10"])
+        .await;
+    assert_eq!(sales["total"]["amount"], "13816");
+    let part = |column: &str, invoice: &str| {
+        let found = sales["parts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|p| p["column"] == column && p["invoice"] == invoice);
+        found.unwrap_or_else(|| panic!("{column} of {invoice}")).clone()
+    };
+    // 60 x 31,201 / 195 = 9,600.30769...
+    let direct = part("direct", "EUINJP26-100");
+    assert_eq!(
+        (direct["exact"].as_str(), direct["rounding"].as_str()),
+        (Some("9600.307692307692"), Some("-0.307692307692"))
+    );
+    assert_eq!(
+        (direct["because"].as_str(), direct["amount"]["amount"].as_str()),
+        (Some("own usage"), Some("9600"))
+    );
+    let shared = part("allocated", "EUINJP26-100");
+    let because = shared["because"].as_str().unwrap();
+    assert!(
+        because.starts_with("6.666666666667 of unattributed.shared_principal by rule 'unattributed: proportional'"),
+        "{because}"
+    );
+    let credit = part("credits", "EUINJP26-100");
+    let because = credit["because"].as_str().unwrap();
+    assert!(
+        because.contains("-3 credit follows usage") && because.contains("-0.333333333333 of credit by rule"),
+        "{because}"
+    );
+    let items = sales["line_items"].as_array().unwrap();
+    assert_eq!((items.len(), sales["line_items_cost"].as_str()), (2, Some("76.67")));
+    assert_eq!(
+        (items[0]["rule"].as_str(), items[0]["unit_price"].as_str()),
+        (Some("role_name"), Some("1"))
+    );
+    let sato = company.json(&["explain", "person", "p1", "--period", "2026-10"]).await;
+    assert_eq!(sato["total"]["amount"], "13816");
+}
+
+/// The gateway is nobody's until somebody says whose it is: what that moves is said first.
+#[tokio::test]
+async fn a_quarantined_principal_is_assigned_in_one_step() {
+    let company = october("quarantine").await;
+    let keep = "pool,method,members,fallback,legal_entity,valid_from,valid_to\ntax,keep,,,,2026-04,\n";
+    company
+        .run(&["allocation", "import", &company.file("keep.csv", keep)])
+        .await;
+    let arn = "arn:aws:sts::111122223333:assumed-role/cowork-enginering-x/s";
+    let mut lines = bill();
+    lines.push(line("AmazonBedrock", "Usage", "cowork-enginering-x", 10.0));
+    company.deliver("2026-10", &lines).await;
+    let server = crate::peers::Serving::start(&company.installation).await;
+    let (_, body) = server.get("/api/v1/principals?state=quarantined&period=2026-10").await;
+    let found: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let undecided = found["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["arn"] == arn)
+        .unwrap();
+    assert_eq!(undecided["suggestion"]["department"], "engineering", "{undecided}");
+    let assign = [
+        "directory",
+        "assign",
+        arn,
+        "--department",
+        "engineering",
+        "--from",
+        "2026-04-01",
+    ];
+    let preview = company.json(&[&assign[..], &["--dry-run"]].concat()).await;
+    // 10 USD at 159.91, and with it its share of the credit that follows usage.
+    let moved = preview["moved"].as_array().unwrap();
+    assert_eq!(moved.len(), 2, "{moved:?}");
+    let before = company.rows("2026-10").await;
+    company.run(&assign).await;
+    let after = company.rows("2026-10").await;
+    assert_ne!(before, after);
+    let engineering = after.iter().find(|(code, _)| code == "engineering").unwrap();
+    assert_eq!(
+        engineering.1[7],
+        moved.iter().find(|m| m["department"] == "engineering").unwrap()["after"]["amount"]
+            .as_str()
+            .unwrap()
+    );
+    let (_, said) = company.refused(&assign).await;
+    assert!(said.contains("has an entry from 2026-04-01 on already"), "{said}");
+}

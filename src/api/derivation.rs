@@ -1,0 +1,314 @@
+//! How an amount came to be: `GET /api/v1/explain/department` and `/person`.
+//!
+//! From the yen back to the dollars, the rate or invoice, the rule that gave the department its share, and the line items.
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use utoipa::{IntoParams, ToSchema};
+
+use super::chargeback::{begin_moment, not_loaded, parse_period};
+use super::view::MoneyView;
+use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::allocation::AllocationRule;
+use crate::domain::books::{Basis, Column, spread_over_leaves};
+use crate::domain::chargeback::Reporting;
+use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
+use crate::http::AppState;
+use crate::http::error::{ApiError, Problem};
+use crate::http::query::Query;
+use crate::store::books::{Leaves, MonthBooks, assemble, assemble_by};
+use crate::store::chargeback::find_data_as_of;
+use crate::store::directory::list_departments;
+use crate::store::explain::{LineItems, list_line_items};
+use crate::store::month::find_state;
+use crate::store::statements::find_statement;
+use crate::store::tokens::note_personal_data_read;
+use crate::store::{StoreError, StoreResult};
+
+const LINE_ITEMS_SHOWN: i64 = 200;
+
+/// What is explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    Department(String),
+    Person(String),
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DerivationView {
+    pub period: String,
+    pub department: Option<String>,
+    pub person: Option<String>,
+    /// Each part of the amount; they add up to it.
+    pub parts: Vec<PartView>,
+    pub total: MoneyView,
+    /// The dearest groups of line items of its own usage.
+    pub line_items: Vec<LineItemView>,
+    /// How many groups there are, and what all of them cost as billed.
+    pub line_item_groups: i64,
+    pub line_items_cost: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PartView {
+    pub column: &'static str,
+    pub payer: String,
+    pub seller: String,
+    pub invoice: Option<String>,
+    /// Why it is this one's: own usage, the usage it follows, or the pool and the rule.
+    pub because: String,
+    /// Exact, as billed.
+    pub billed: MoneyView,
+    /// Before rounding, in yen.
+    pub exact: Option<String>,
+    /// What rounding added.
+    pub rounding: Option<String>,
+    pub amount: MoneyView,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LineItemView {
+    /// UTC.
+    pub day: String,
+    pub principal: Option<String>,
+    pub usage_type: Option<String>,
+    pub model: Option<String>,
+    pub quantity: String,
+    pub unit: Option<String>,
+    /// Cost over quantity.
+    pub unit_price: Option<String>,
+    pub cost: MoneyView,
+    pub lines: i64,
+    /// The rule that found the department, and the one that found the person.
+    pub rule: Option<String>,
+    pub person_rule: Option<String>,
+    pub invoice: Option<String>,
+}
+
+/// Explains an amount; `None` where nothing of the month is loaded.  Principals are shown where `with_people` is set.
+pub async fn derive(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    subject: &Subject,
+    planning_rate: rust_decimal::Decimal,
+    with_people: bool,
+) -> StoreResult<Option<DerivationView>> {
+    let mut moment = begin_moment(connection).await?;
+    if find_data_as_of(&mut moment, period).await?.is_none() {
+        return Ok(None);
+    }
+    let (department, person) = match subject {
+        Subject::Department(code) => (Some(code.as_str()), None),
+        Subject::Person(id) => (None, Some(id.as_str())),
+    };
+    let leaves = if person.is_some() { Leaves::People } else { Leaves::None };
+    let reporting = Reporting::Yen { planning_rate };
+    let departments = list_departments(&mut moment).await?;
+    // A closed month is explained by the rules that it was sealed with.
+    let books = match find_state(&mut moment, period).await?.statement_id {
+        None => assemble(&mut moment, period, &departments, reporting, leaves).await?,
+        Some(statement_id) => {
+            let version = find_statement(&mut moment, statement_id).await?.allocation_version;
+            let rules = crate::store::allocation::list_rules(&mut moment, version).await?;
+            assemble_by(&mut moment, period, &departments, reporting, leaves, (rules, version)).await?
+        }
+    };
+    let parts = match person {
+        None => parts_of_department(&books, department.unwrap_or_default()),
+        Some(person) => parts_of_person(&books, person)?,
+    };
+    let found = list_line_items(&mut moment, period, department, person, LINE_ITEMS_SHOWN).await?;
+    moment.commit().await?;
+    let total: Amount = parts.iter().filter_map(|part| Amount::parse(&part.amount.amount)).sum();
+    Ok(Some(DerivationView {
+        period: period.to_string(),
+        department: department.map(str::to_owned),
+        person: person.map(str::to_owned),
+        parts,
+        total: MoneyView::new(total, "JPY"),
+        line_items: found.shown.iter().map(|items| line_item(items, with_people)).collect(),
+        line_item_groups: found.groups,
+        line_items_cost: found.whole.to_string(),
+    }))
+}
+
+fn line_item(items: &LineItems, with_people: bool) -> LineItemView {
+    let price = items.cost.to_decimal().zip(items.quantity.to_decimal());
+    let price = price
+        .and_then(|(cost, quantity)| cost.checked_div(quantity))
+        .map(|price| price.round_dp(12).normalize());
+    LineItemView {
+        day: items.day.to_string(),
+        principal: items.arn.clone().filter(|_| with_people),
+        usage_type: items.usage_type.clone(),
+        model: items.model.clone(),
+        quantity: items.quantity.to_string(),
+        unit: items.unit.clone(),
+        unit_price: price.map(|price| price.to_string()),
+        cost: MoneyView::new(items.cost, &items.currency),
+        lines: items.lines,
+        rule: items.rule.clone(),
+        person_rule: items.person_rule.clone(),
+        invoice: items.invoice.clone(),
+    }
+}
+
+/// One part for each posting, with the reasons of the entries behind it.
+fn parts_of_department(books: &MonthBooks, department: &str) -> Vec<PartView> {
+    let of_department = books
+        .converted
+        .postings
+        .iter()
+        .filter(|posting| posting.department.as_deref() == Some(department));
+    let parts = of_department.map(|posting| {
+        let because = match &posting.pool {
+            Some(pool) => pool.to_string(),
+            None => reasons(books, posting.group, posting.column, department),
+        };
+        part(
+            books,
+            posting.group,
+            posting.column,
+            because,
+            posting.billed,
+            posting.amount,
+        )
+    });
+    parts.collect()
+}
+
+fn parts_of_person(books: &MonthBooks, person: &str) -> StoreResult<Vec<PartView>> {
+    let leaves =
+        spread_over_leaves(&books.ledger, &books.converted, &books.leaves).map_err(|_| StoreError::TooLarge)?;
+    let own = leaves.iter().filter(|leaf| leaf.person.as_deref() == Some(person));
+    let parts = own.map(|leaf| {
+        let because = match leaf.column {
+            Column::Direct => format!("own usage, in {}", leaf.department),
+            _ => format!("by own usage, of what {} has", leaf.department),
+        };
+        part(books, leaf.group, leaf.column, because, leaf.billed, leaf.amount)
+    });
+    Ok(parts.collect())
+}
+
+fn part(books: &MonthBooks, group: usize, column: Column, because: String, billed: Amount, amount: Amount) -> PartView {
+    let of_group = &books.converted.groups[group];
+    let bill = of_group.bills.first().map(|bill| &books.ledger.bills[*bill]);
+    let text = |of: fn(&crate::domain::books::Bill) -> String| bill.map(of).unwrap_or_default();
+    let exact = of_group.exact(column, billed);
+    PartView {
+        column: column.as_str(),
+        payer: text(|bill| bill.payer.clone()),
+        seller: text(|bill| bill.seller.clone()),
+        invoice: bill.and_then(|bill| bill.invoice.clone()),
+        because,
+        billed: MoneyView::new(billed, &text(|bill| bill.currency.clone())),
+        exact: exact.map(|exact| exact.to_string()),
+        rounding: exact.map(|exact| (amount - exact).to_string()),
+        amount: MoneyView::new(amount, "JPY"),
+    }
+}
+
+/// Why a department has what it has of a column: the bases of the entries that it is made of.
+fn reasons(books: &MonthBooks, group: usize, column: Column, department: &str) -> String {
+    let bills = &books.converted.groups[group].bills;
+    let behind = books.ledger.entries.iter().filter(|entry| {
+        entry.column == column && entry.department.as_deref() == Some(department) && bills.contains(&entry.bill)
+    });
+    let mut reasons: Vec<String> = Vec::new();
+    for entry in behind {
+        let pool = entry.pool.as_ref().map(ToString::to_string).unwrap_or_default();
+        let rule = |at: usize| books.rules.get(at).map(named).unwrap_or_default();
+        let reason = match entry.basis {
+            Basis::Direct => "own usage".to_owned(),
+            Basis::FollowsUsage => format!("{} {} follows usage of the same account and product", entry.cost, pool),
+            Basis::Rule(at) => format!("{} of {pool} by {}", entry.cost, rule(at)),
+            Basis::Fallback(at) => format!("{} of {pool} as the fallback of {}", entry.cost, rule(at)),
+            Basis::Kept => continue,
+        };
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    reasons.join("; ")
+}
+
+fn named(rule: &AllocationRule) -> String {
+    let members = rule.method.members();
+    let members = if members.is_empty() {
+        String::new()
+    } else {
+        format!(" {members}")
+    };
+    format!("rule '{}: {}{members}'", rule.pool, rule.method.name())
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct DerivationQuery {
+    /// Month as YYYY-MM.
+    pub period: String,
+    /// A department's code; this or `person`.
+    pub department: Option<String>,
+    /// A person's id.
+    pub person: Option<String>,
+}
+
+/// How the amount of a department or a person came to be.
+#[utoipa::path(
+    get,
+    path = "/api/v1/explain",
+    tag = "chargeback",
+    params(DerivationQuery),
+    responses(
+        (status = 200, body = DerivationView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn explain_amount(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Query(query): Query<DerivationQuery>,
+) -> Result<Json<DerivationView>, ApiError> {
+    let period = parse_period(&query.period)?;
+    let subject = match (query.department, query.person) {
+        (Some(code), None) => Subject::Department(code),
+        (None, Some(id)) => Subject::Person(id),
+        _ => {
+            let detail = "ask for a department or for a person".to_owned();
+            return Err(ApiError::BadParameter {
+                pointer: "department",
+                detail,
+            });
+        }
+    };
+    authorize(&actor, Action::ReadChargeback)?;
+    let with_people = authorize(&actor, Action::ReadPeople).is_ok();
+    let mut connection = state.database.pool.acquire().await?;
+    if let Subject::Person(id) = &subject {
+        authorize(&actor, Action::ReadPeople)?;
+        note_personal_data_read(
+            &mut connection,
+            &actor,
+            &format!("explanation of {id} in {period}"),
+            state.clock.now(),
+        )
+        .await?;
+    } else if with_people {
+        let what = format!("principals behind a department in {period}");
+        note_personal_data_read(&mut connection, &actor, &what, state.clock.now()).await?;
+    }
+    let rate = state.config.currency.planning_rate;
+    let view = derive(&mut connection, period, &subject, rate, with_people).await?;
+    let view = view.ok_or_else(|| not_loaded(period))?;
+    if view.parts.is_empty() && view.line_items.is_empty() {
+        return Err(ApiError::NotFound(format!("nothing of {period} is theirs")));
+    }
+    Ok(Json(view))
+}
