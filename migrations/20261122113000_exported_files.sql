@@ -5,6 +5,8 @@ create table exported_files (
     statement_id integer not null references statements,
     -- What it is: csv, xlsx, journal:freee, with everything else that its content depends on.
     kind text not null,
+    -- What must be posted once, whatever its format.
+    series text not null,
     file_name text not null,
     content bytea not null,
     sha256 text not null,

@@ -1,5 +1,6 @@
 //! JSON, one file per resource.  The commands print the same views.  Imports domain, store, http.
 
+pub mod change;
 pub mod chargeback;
 pub mod costs;
 pub mod deliveries;
@@ -48,6 +49,7 @@ struct ApiDocument;
 fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(ApiDocument::openapi())
         .routes(routes!(chargeback::get_chargeback))
+        .routes(routes!(change::get_change))
         .routes(routes!(statement::get_statement))
         .routes(routes!(steps::close))
         .routes(routes!(steps::lock))

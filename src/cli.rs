@@ -33,6 +33,7 @@ use crate::clock::Clock;
 use crate::config::{Config, default_data_folder, user_name};
 use crate::domain::actor::{Actor, NotAllowed};
 use crate::domain::attribution::AttributionSettings;
+use crate::domain::close::{StepError, WaiverError};
 use crate::http::error::ApiError;
 use crate::jobs::close_month::CloseSettings;
 use crate::jobs::load_export::Loading;
@@ -136,6 +137,11 @@ const SHUTDOWN_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 #[error("{0}")]
 struct NeedsDecision(String);
 
+/// A command that was written wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
 /// What a command works with.
 struct CommandContext {
     global: GlobalArguments,
@@ -213,6 +219,14 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
     if error.is::<NotAllowed>() {
         return 4;
+    }
+    if error.is::<Usage>() || error.is::<WaiverError>() {
+        return 2;
+    }
+    match error.downcast_ref::<StepError>() {
+        Some(StepError::SamePerson(_)) => return 4,
+        Some(StepError::NotPosted(_) | StepError::EarlierNotLocked(_) | StepError::LaterIsClosed(..)) => return 3,
+        Some(StepError::Locked | StepError::NotFrom { .. } | StepError::NoReason) | None => {}
     }
     match error.downcast_ref::<ApiError>() {
         Some(ApiError::BadParameter { .. }) => 2,

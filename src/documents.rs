@@ -92,14 +92,14 @@ impl Language {
             Column::Credits => self.choose("クレジット", "credits"),
             Column::Refunds => self.choose("返金", "refunds"),
             Column::Tax => self.choose("消費税", "tax"),
-            Column::Adjustments => self.choose("過月調整", "adjustments"),
+            Column::Adjustments => self.choose("前月以前調整", "adjustments"),
         }
     }
 }
 
 /// Text that a spreadsheet would take for a formula gets an apostrophe.  Names and tags come from outside.
 pub fn neutral(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
         format!("'{text}")
     } else {
         text.to_owned()

@@ -215,15 +215,15 @@ pub async fn read_at(
     reporting: Reporting,
     seen: &AsSeen,
 ) -> StoreResult<Option<ChargebackView>> {
-    let Some(data_as_of) = chargeback::find_data_as_of(moment, period).await? else {
-        return Ok(None);
-    };
     let names = names_of(moment, period, by).await?;
     let findings = period_findings(moment, period, period.next(), seen).await?;
     if let Some(statement_id) = find_state(moment, period).await?.statement_id {
         let sealed = SealedMonth::read(moment, statement_id, by, reporting).await?;
         return Ok(Some(sealed.view(reporting, &names, findings)));
     }
+    let Some(data_as_of) = chargeback::find_data_as_of(moment, period).await? else {
+        return Ok(None);
+    };
     let departments = list_departments(moment).await?;
     let leaves = match by {
         GroupBy::Department => Leaves::None,

@@ -120,8 +120,9 @@ pub async fn derive(
         None => parts_of_department(&books, department.unwrap_or_default()),
         Some(person) => parts_of_person(&books, person)?,
     };
-    let found = list_line_items(&mut moment, period, department, person, LINE_ITEMS_SHOWN).await?;
     moment.commit().await?;
+    // Charges are read outside of the moment: a part that is swapped in meanwhile would look empty to it.
+    let found = list_line_items(connection, period, department, person, LINE_ITEMS_SHOWN).await?;
     let total: Amount = parts.iter().filter_map(|part| Amount::parse(&part.amount.amount)).sum();
     Ok(Some(DerivationView {
         period: period.to_string(),

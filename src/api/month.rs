@@ -12,6 +12,7 @@ use super::view::{FindingView, MoneyView};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::chargeback::Reporting;
 use crate::domain::close::{Check, MonthState};
+use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::reconciliation::{steps, unexplained};
 use crate::http::AppState;
@@ -21,21 +22,21 @@ use crate::store::books::{Leaves, assemble};
 use crate::store::chargeback::find_data_as_of;
 use crate::store::directory::list_departments;
 use crate::store::month::{find_state, list_events};
-use crate::store::statements::{Statement, list_statements};
+use crate::store::statements::{Statement, find_statement, list_statements};
 use crate::store::{StoreResult, month};
 
 /// From the invoices to the statement; each step is a number.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReconciliationView {
     pub period: String,
-    pub steps: Vec<StepView>,
+    pub steps: Vec<ReconciliationStepView>,
     /// Must be zero.
     pub unexplained: MoneyView,
     pub findings: Vec<FindingView>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StepView {
+pub struct ReconciliationStepView {
     pub step: String,
     pub invoice: Option<String>,
     pub usd: MoneyView,
@@ -49,12 +50,15 @@ pub async fn reconciliation(
     planning_rate: rust_decimal::Decimal,
 ) -> StoreResult<ReconciliationView> {
     let mut moment = begin_moment(connection).await?;
+    if let Some(statement_id) = find_state(&mut moment, period).await?.statement_id {
+        return Ok(sealed_reconciliation(&find_statement(&mut moment, statement_id).await?));
+    }
     let departments = list_departments(&mut moment).await?;
     let reporting = Reporting::Yen { planning_rate };
     let books = assemble(&mut moment, period, &departments, reporting, Leaves::None).await?;
     moment.commit().await?;
     let steps = steps(&books.ledger, &books.converted, &books.invoices);
-    let view = steps.iter().map(|step| StepView {
+    let view = steps.iter().map(|step| ReconciliationStepView {
         step: step.name.to_owned(),
         invoice: step.invoice.clone(),
         usd: MoneyView::new(step.usd, "USD"),
@@ -70,6 +74,32 @@ pub async fn reconciliation(
             .map(|finding| FindingView::new(Some(period), finding.clone()))
             .collect(),
     })
+}
+
+/// A closed month is reconciled as it was sealed.
+fn sealed_reconciliation(statement: &Statement) -> ReconciliationView {
+    let head: serde_json::Value = serde_json::from_str(&statement.head).unwrap_or_default();
+    let money = |value: &serde_json::Value, currency: &str| {
+        let amount = value.as_str().and_then(Amount::parse).unwrap_or_default();
+        MoneyView::new(amount, currency)
+    };
+    let sealed = head["reconciliation"].as_array().into_iter().flatten();
+    let steps: Vec<ReconciliationStepView> = sealed
+        .map(|step| ReconciliationStepView {
+            step: step["step"].as_str().unwrap_or_default().to_owned(),
+            invoice: step["invoice"].as_str().map(str::to_owned),
+            usd: money(&step["usd"], "USD"),
+            jpy: money(&step["jpy"], "JPY"),
+        })
+        .collect();
+    let unexplained = steps.iter().filter(|step| step.step == "unexplained");
+    let unexplained: Amount = unexplained.filter_map(|step| Amount::parse(&step.usd.amount)).sum();
+    ReconciliationView {
+        period: statement.period.to_string(),
+        steps,
+        unexplained: MoneyView::new(unexplained, "USD"),
+        findings: Vec::new(),
+    }
 }
 
 /// What is left to do until a month is closed, and what was done.
@@ -94,7 +124,7 @@ pub struct CheckView {
     pub passed: bool,
     pub waived: Option<String>,
     /// What hangs on it.
-    pub amount: String,
+    pub amount: MoneyView,
     pub message: String,
     pub action: &'static str,
 }
@@ -105,7 +135,7 @@ pub fn check_views(checks: &[Check]) -> Vec<CheckView> {
         hard: check.is_hard,
         passed: check.passed,
         waived: check.waived.clone(),
-        amount: check.amount.to_string(),
+        amount: MoneyView::new(check.amount, check.currency),
         message: check.message.clone(),
         action: check.action,
     });

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::chargeback::{ChargebackView, NamesByCode, view_of};
 use super::view::{FindingView, Footing, MoneyView, RateView};
-use crate::domain::books::{LeafAmount, Posting};
+use crate::domain::books::{Column, LeafAmount, Posting};
 use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
 use crate::domain::close::MonthState;
 use crate::domain::money::Amount;
@@ -17,7 +17,7 @@ use crate::store::statements::{Statement, find_statement, list_lines, list_posti
 pub(super) struct SealedMonth {
     statement: Statement,
     state: MonthState,
-    chargeback: Chargeback,
+    pub(super) chargeback: Chargeback,
     unconverted: Vec<(String, Amount)>,
     restated: Option<Amount>,
 }
@@ -32,7 +32,10 @@ impl SealedMonth {
         let statement = find_statement(connection, statement_id).await?;
         let state = find_state(connection, statement.period).await?.state;
         let sealed = list_postings(connection, statement_id).await?;
-        let billed: Amount = sealed.iter().map(|(_, posting)| posting.billed).sum();
+        let own = sealed
+            .iter()
+            .filter(|(_, posting)| posting.column != Column::Adjustments);
+        let billed: Amount = own.map(|(_, posting)| posting.billed).sum();
         let mut unconverted: Vec<(String, Amount)> = Vec::new();
         let mut postings: Vec<Posting> = Vec::new();
         for (currency, posting) in sealed {
@@ -120,7 +123,7 @@ fn restated_finding(statement: &Statement, state: MonthState, amount: Amount) ->
         code: "restated".to_owned(),
         severity: "warning",
         subject: format!("statement {}", statement.version),
-        message: "a delivery that came after the month was sealed changes the bill; these figures are the sealed ones"
+        message: "a delivery came after the month was sealed; these figures are the sealed ones, and this is how far its bill is from theirs"
             .to_owned(),
         action: action.to_owned(),
         period: Some(statement.period.to_string()),

@@ -17,10 +17,12 @@ use crate::config::{Config, JournalConfig};
 use crate::documents::department_csv::department_csv;
 use crate::documents::encoding::Encoding;
 use crate::documents::journal::template::{Template, presets};
-use crate::documents::journal::{Journal, entities_of, journal};
+use crate::documents::journal::{Journal, WORKBOOK, cancelled, entities_of, journal};
 use crate::documents::workbook::{WorkbookParts, workbook};
 use crate::documents::{DepartmentNames, Language, SealedStatement};
 use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::close::MonthState;
+use crate::domain::digest::sha256;
 use crate::domain::directory::Directory;
 use crate::domain::journal::{JournalSettings, Mapping};
 use crate::domain::period::BillingPeriod;
@@ -30,8 +32,8 @@ use crate::http::query::Query;
 use crate::sources::finance_csv::read_journal_mappings;
 use crate::store::chargeback::list_person_names;
 use crate::store::directory::get_directory;
-use crate::store::files::{KeptFile, find_file, keep_file, note_download};
-use crate::store::month::find_state;
+use crate::store::files::{FileKey, count_taken, find_file, keep_file, note_download};
+use crate::store::month::{find_state, list_posted};
 use crate::store::statements::{Statement, find_directory, find_statement, list_lines, list_statements};
 use crate::store::tokens::note_personal_data_read;
 use crate::store::{StoreError, StoreResult};
@@ -72,32 +74,29 @@ pub struct FileQuestion {
 }
 
 impl FileQuestion {
-    /// Everything that the content depends on besides the statement.
-    fn key(&self) -> String {
-        let mut key = match &self.kind {
-            FileKind::Csv => "csv".to_owned(),
-            FileKind::Xlsx => "xlsx".to_owned(),
-            FileKind::Journal(preset) => format!("journal:{preset}"),
-        };
+    /// Everything that the content depends on besides the statement; `settings` is the digest of those that a journal is made by.
+    fn key(&self, statement_id: i32, settings: &str) -> FileKey {
         let language = if self.language == Language::Japanese {
             "ja"
         } else {
             "en"
         };
-        key.push_str(&format!(";{language}"));
-        if let Some(encoding) = self.encoding {
-            key.push_str(&format!(";{}", encoding.as_str()));
+        let encoding = self.encoding.map_or("", Encoding::as_str);
+        let entity = self.legal_entity.as_deref().unwrap_or("");
+        let date = self.posting_date.map(|date| date.to_string()).unwrap_or_default();
+        let (kind, series) = match &self.kind {
+            FileKind::Csv => (format!("csv;{language};{encoding}"), "csv".to_owned()),
+            FileKind::Xlsx => (format!("xlsx;{language};{date};{settings}"), "xlsx".to_owned()),
+            FileKind::Journal(preset) => (
+                format!("journal:{preset};{encoding};{entity};{date};{settings}"),
+                format!("journal;{entity}"),
+            ),
+        };
+        FileKey {
+            statement_id,
+            kind,
+            series,
         }
-        if let Some(entity) = &self.legal_entity {
-            key.push_str(&format!(";entity={entity}"));
-        }
-        if let Some(date) = self.posting_date {
-            key.push_str(&format!(";on={date}"));
-        }
-        if self.with_people {
-            key.push_str(";people");
-        }
-        key
     }
 
     fn file_name(&self, statement: &Statement) -> String {
@@ -111,21 +110,34 @@ impl FileQuestion {
             .as_ref()
             .map(|entity| format!("-{entity}"))
             .unwrap_or_default();
-        format!(
+        let name = format!(
             "anbun-{}-v{}-{what}{entity}.{ending}",
             statement.period, statement.version
-        )
+        );
+        name.replace(['/', '\\'], "_")
     }
 }
 
-/// Makes a file, or hands out the one that was made before.
+/// A file, and what its reader must know.
+#[derive(Debug)]
+pub struct MadeFile {
+    pub file_name: String,
+    pub content: Vec<u8>,
+    pub sha256: String,
+    /// The journal that the file is, or holds.
+    pub journals: Vec<Journal>,
+    /// How often the journal of this legal entity was taken before, in whatever format.
+    pub taken: i64,
+}
+
+/// Makes a file, or hands out the one that was made before.  One with people is made each time: no name is kept.
 pub async fn file(
     connection: &mut PgConnection,
     question: &FileQuestion,
     config: &Config,
     mappings: Vec<Mapping>,
     (actor, now): (&Actor, DateTime<Utc>),
-) -> anyhow::Result<KeptFile> {
+) -> anyhow::Result<MadeFile> {
     authorize(actor, Action::ReadChargeback)?;
     if question.with_people {
         authorize(actor, Action::ReadPeople)?;
@@ -133,18 +145,33 @@ pub async fn file(
         note_personal_data_read(connection, actor, &what, now).await?;
     }
     let statement = asked_statement(connection, question).await?;
-    let key = question.key();
-    let statement_id = statement.statement_id;
-    if find_file(connection, statement_id, &key).await?.is_none() {
-        let name = question.file_name(&statement);
-        let content = make(connection, statement, question, &config.journal, mappings).await?;
-        keep_file(connection, (statement_id, &key), (&name, &content), (&actor.name, now)).await?;
+    let making = Making::of(config, mappings, &question.kind)?;
+    let key = question.key(statement.statement_id, &making.digest);
+    let file_name = question.file_name(&statement);
+    let (content, journals) = making.make(connection, statement, question).await?;
+    if question.with_people {
+        let sha256 = sha256(&[&content]);
+        return Ok(MadeFile {
+            file_name,
+            content,
+            sha256,
+            journals,
+            taken: 0,
+        });
     }
-    let kept = find_file(connection, statement_id, &key)
-        .await?
-        .context("the file was not kept")?;
+    if find_file(connection, &key).await?.is_none() {
+        keep_file(connection, &key, (&file_name, &content), (&actor.name, now)).await?;
+    }
+    let kept = find_file(connection, &key).await?.context("the file was not kept")?;
+    let taken = count_taken(connection, &key).await?;
     note_download(connection, kept.file_id, &actor.name, now).await?;
-    Ok(kept)
+    Ok(MadeFile {
+        file_name: kept.file_name,
+        content: kept.content,
+        sha256: kept.sha256,
+        journals,
+        taken,
+    })
 }
 
 async fn asked_statement(connection: &mut PgConnection, question: &FileQuestion) -> anyhow::Result<Statement> {
@@ -164,59 +191,131 @@ async fn asked_statement(connection: &mut PgConnection, question: &FileQuestion)
     }
 }
 
-async fn make(
-    connection: &mut PgConnection,
-    statement: Statement,
-    question: &FileQuestion,
-    config: &JournalConfig,
-    mappings: Vec<Mapping>,
-) -> anyhow::Result<Vec<u8>> {
-    let sealed = read_sealed(connection, statement, question.with_people).await?;
-    let settings = JournalSettings {
-        sources: config.sources.clone(),
-        entities: config.entities.clone(),
-        mappings,
-        text: config.text.clone(),
-    };
-    match &question.kind {
-        FileKind::Csv => Ok(department_csv(
-            &sealed,
-            question.language,
-            question.encoding.unwrap_or(Encoding::Utf8Bom),
-        )?),
-        FileKind::Xlsx => {
-            let parts = WorkbookParts {
-                journals: journals(&sealed, &settings, question)?,
-                with_people: question.with_people,
-            };
-            Ok(workbook(&sealed, &parts, question.language)?)
+/// What files are made by, besides the statement.
+struct Making {
+    settings: JournalSettings,
+    template: Option<Template>,
+    /// Of all of it: a file that was made by other settings is another file.
+    digest: String,
+}
+
+impl Making {
+    fn of(config: &Config, mappings: Vec<Mapping>, kind: &FileKind) -> anyhow::Result<Self> {
+        let template = match kind {
+            FileKind::Journal(preset) => Some(find_template(preset, &config.journal)?),
+            FileKind::Csv | FileKind::Xlsx => None,
+        };
+        let settings = JournalSettings {
+            sources: config.journal.sources.clone(),
+            entities: config.journal.entities.clone(),
+            mappings,
+            text: config.journal.text.clone(),
+        };
+        let digest = sha256(&[format!("{settings:?}{template:?}").as_bytes()]);
+        Ok(Self {
+            settings,
+            template,
+            digest,
+        })
+    }
+
+    async fn make(
+        &self,
+        connection: &mut PgConnection,
+        statement: Statement,
+        question: &FileQuestion,
+    ) -> anyhow::Result<(Vec<u8>, Vec<Journal>)> {
+        let posted = PostedBefore::read(connection, &statement).await?;
+        let sealed = read_sealed(connection, statement, question.with_people).await?;
+        match (&question.kind, &self.template) {
+            (FileKind::Journal(preset), Some(template)) => {
+                posted.check_date(&sealed, question.posting_date)?;
+                let journal = self.journal(&sealed, &posted, preset, question.legal_entity.as_deref(), question)?;
+                Ok((template.write(&journal, question.encoding)?, vec![journal]))
+            }
+            (FileKind::Xlsx, _) => {
+                let mut journals = Vec::new();
+                // None before the settings say who pays AWS.
+                let entities = if self.settings.sources.is_empty() {
+                    Vec::new()
+                } else {
+                    entities_of(&sealed, &self.settings)?
+                };
+                for entity in entities {
+                    journals.push(self.journal(&sealed, &posted, WORKBOOK, Some(&entity), question)?);
+                }
+                let parts = WorkbookParts {
+                    journals,
+                    with_people: question.with_people,
+                };
+                Ok((workbook(&sealed, &parts, question.language)?, parts.journals))
+            }
+            _ => {
+                let encoding = question.encoding.unwrap_or(Encoding::Utf8Bom);
+                Ok((department_csv(&sealed, question.language, encoding)?, Vec::new()))
+            }
         }
-        FileKind::Journal(preset) => {
-            let template = find_template(preset, config)?;
-            let entity = question.legal_entity.as_deref();
-            let journal = journal(&sealed, &settings, preset, entity, question.posting_date)?;
-            check_complete(&journal)?;
-            Ok(template.write(&journal, question.encoding)?)
+    }
+
+    /// The journal of one legal entity: what an earlier version posted is taken back first.
+    fn journal(
+        &self,
+        sealed: &SealedStatement,
+        posted: &PostedBefore,
+        system: &str,
+        entity: Option<&str>,
+        question: &FileQuestion,
+    ) -> anyhow::Result<Journal> {
+        let mut made = journal(sealed, &self.settings, system, entity, question.posting_date)?;
+        check_complete(&made)?;
+        if let Some(before) = &posted.superseded {
+            let entity = made.legal_entity.clone();
+            if entities_of(before, &self.settings)?.contains(&entity) {
+                let before = journal(before, &self.settings, system, Some(&entity), question.posting_date)?;
+                made.slips.splice(0..0, before.slips.into_iter().map(cancelled));
+            }
         }
+        Ok(made)
     }
 }
 
-/// The journals of every legal entity, for the workbook; none before the settings say who pays AWS.
-fn journals(
-    sealed: &SealedStatement,
-    settings: &JournalSettings,
-    question: &FileQuestion,
-) -> anyhow::Result<Vec<Journal>> {
-    if settings.sources.is_empty() {
-        return Ok(Vec::new());
+/// What the company's books hold of earlier versions of a month.
+struct PostedBefore {
+    /// The newest earlier version of the same state that was posted.
+    superseded: Option<SealedStatement>,
+    has_accrual: bool,
+}
+
+impl PostedBefore {
+    async fn read(connection: &mut PgConnection, statement: &Statement) -> anyhow::Result<Self> {
+        let mut posted = Self {
+            superseded: None,
+            has_accrual: false,
+        };
+        for earlier in list_statements(connection, statement.period).await? {
+            let is_posted = !list_posted(connection, earlier.statement_id).await?.is_empty();
+            if earlier.version >= statement.version || !is_posted {
+                continue;
+            }
+            posted.has_accrual |= earlier.state == MonthState::Provisional;
+            if earlier.state == statement.state {
+                posted.superseded = Some(read_sealed(connection, earlier, false).await?);
+            }
+        }
+        Ok(posted)
     }
-    let mut journals = Vec::new();
-    for entity in entities_of(sealed) {
-        let made = journal(sealed, settings, "workbook", Some(&entity), question.posting_date)?;
-        check_complete(&made)?;
-        journals.push(made);
+
+    /// The accrual is in the service month already: the actual goes to another.
+    fn check_date(&self, sealed: &SealedStatement, posting_date: Option<NaiveDate>) -> anyhow::Result<()> {
+        let next = sealed.period.next().first_day();
+        let needs_date = self.has_accrual && sealed.state == MonthState::Final;
+        anyhow::ensure!(
+            !needs_date || posting_date.is_some_and(|date| date >= next),
+            "the accrual of {} is posted and reversed on {next}: give the actual a --posting-date from then on, or the month has the cost twice",
+            sealed.period
+        );
+        Ok(())
     }
-    Ok(journals)
 }
 
 /// What the slips move, what makes no line and the tax that is booked elsewhere add up to what the entity is charged.
@@ -385,10 +484,18 @@ pub async fn get_statement(
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if let Some(name) = name {
-        let disposition = format!(
-            "attachment; filename=\"{}\"",
-            name.replace(|c: char| !c.is_ascii_graphic() || c == '"', "_")
-        );
+        let ascii = name.replace(|c: char| !c.is_ascii_graphic() || c == '"', "_");
+        let encoded: String = name
+            .bytes()
+            .map(|byte| {
+                if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            })
+            .collect();
+        let disposition = format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}");
         response
             .headers_mut()
             .insert(header::CONTENT_DISPOSITION, value(&disposition));

@@ -10,7 +10,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::chargeback::parse_period;
@@ -18,11 +17,12 @@ use super::month::{CheckView, StatementView, check_views};
 use crate::config::Config;
 use crate::domain::actor::{Action, Actor, NotAllowed, authorize};
 use crate::domain::close::{MonthState, StepError, WaiverError};
+use crate::domain::digest::sha256;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
-use crate::jobs::close_month::{self, CloseSettings, Closed};
+use crate::jobs::close_month::{self, AttributionWords, CloseSettings, Closed};
 use crate::store::StoreError;
 use crate::store::idempotency::{Answer, find_answer, keep_answer};
 
@@ -44,7 +44,7 @@ pub struct ReopenRequest {
 
 /// What a step came to.  Without a statement checks stood in the way and nothing was changed.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StepView {
+pub struct StepTakenView {
     pub period: String,
     pub state: &'static str,
     pub statement: Option<StatementView>,
@@ -57,6 +57,10 @@ pub fn close_settings(config: &Config) -> CloseSettings {
         quarantine_max: Amount::from_whole(config.close.quarantine_max.into()),
         planning_rate: config.currency.planning_rate,
         fiscal_year_start_month: config.calendar.fiscal_year_start_month,
+        attribution: AttributionWords {
+            order: config.attribution.order.clone(),
+            role_patterns: config.attribution.role_patterns.clone(),
+        },
     }
 }
 
@@ -68,10 +72,10 @@ pub fn close_settings(config: &Config) -> CloseSettings {
     params(("period" = String, Path, description = "Month as YYYY-MM"), ("Idempotency-Key" = Option<String>, Header)),
     request_body = CloseRequest,
     responses(
-        (status = 200, body = StepView),
+        (status = 200, body = StepTakenView),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = StepView, description = "Checks stand in the way")
+        (status = 409, body = StepTakenView, description = "Checks stand in the way")
     )
 )]
 pub async fn close(
@@ -109,10 +113,9 @@ pub async fn close(
                         check_views(&checks),
                     ),
                 )),
-                Closed::Refused(checks) => Ok((
-                    StatusCode::CONFLICT,
-                    view(period, MonthState::Open, None, check_views(&checks)),
-                )),
+                Closed::Refused(now, checks) => {
+                    Ok((StatusCode::CONFLICT, view(period, now, None, check_views(&checks))))
+                }
             }
         },
     )
@@ -126,7 +129,7 @@ pub async fn close(
     tag = "chargeback",
     params(("period" = String, Path, description = "Month as YYYY-MM"), ("Idempotency-Key" = Option<String>, Header)),
     responses(
-        (status = 200, body = StepView),
+        (status = 200, body = StepTakenView),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json")
     )
@@ -166,7 +169,7 @@ pub async fn lock(
     params(("period" = String, Path, description = "Month as YYYY-MM"), ("Idempotency-Key" = Option<String>, Header)),
     request_body = ReopenRequest,
     responses(
-        (status = 200, body = StepView),
+        (status = 200, body = StepTakenView),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json")
@@ -190,9 +193,15 @@ pub async fn reopen(
         &body,
         async || {
             let with = (&actor, state.clock);
-            close_month::reopen(&state.database, period, &request.reason, with)
-                .await
-                .map_err(refused)?;
+            close_month::reopen(
+                &state.database,
+                period,
+                &request.reason,
+                &close_settings(&state.config),
+                with,
+            )
+            .await
+            .map_err(refused)?;
             Ok((StatusCode::OK, view(period, MonthState::Open, None, Vec::new())))
         },
     )
@@ -204,8 +213,8 @@ fn view(
     state: MonthState,
     statement: Option<StatementView>,
     checks: Vec<CheckView>,
-) -> StepView {
-    StepView {
+) -> StepTakenView {
+    StepTakenView {
         period: period.to_string(),
         state: state.as_str(),
         statement,
@@ -249,23 +258,17 @@ async fn once(
     headers: &HeaderMap,
     what: &str,
     body: &Bytes,
-    act: impl AsyncFnOnce() -> Result<(StatusCode, StepView), ApiError>,
+    act: impl AsyncFnOnce() -> Result<(StatusCode, StepTakenView), ApiError>,
 ) -> Result<Response, ApiError> {
-    let key = headers
-        .get("idempotency-key")
-        .and_then(|key| key.to_str().ok())
-        .filter(|key| !key.is_empty());
-    let mut hash = Sha256::new();
-    hash.update(what.as_bytes());
-    hash.update(b"\n");
-    hash.update(body);
-    let request_digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = match headers.get("idempotency-key").map(|key| key.to_str()) {
+        None => None,
+        Some(Ok(key)) if !key.is_empty() && key.len() <= 200 => Some(key),
+        Some(_) => return Err(bad("Idempotency-Key", "it is 1 to 200 letters of ASCII".to_owned())),
+    };
+    let request_digest = sha256(&[what.as_bytes(), b"\n", body]);
     if let Some(key) = key {
-        if key.len() > 200 {
-            return Err(bad("Idempotency-Key", "it has more than 200 letters".to_owned()));
-        }
         let mut connection = state.database.pool.acquire().await?;
-        if let Some(answer) = find_answer(&mut connection, &actor.name, key).await? {
+        if let Some(answer) = find_answer(&mut connection, (&actor.name, key), state.clock.now()).await? {
             if answer.request_digest != request_digest {
                 return Err(ApiError::KeyReused);
             }
@@ -277,7 +280,8 @@ async fn once(
     }
     let (status, view) = act().await?;
     let body = serde_json::to_string(&view).unwrap_or_default();
-    if let Some(key) = key {
+    // A refusal is not kept: its cause may be gone at the next try.
+    if let Some(key) = key.filter(|_| status.is_success()) {
         let answer = Answer {
             request_digest,
             status: i32::from(status.as_u16()),

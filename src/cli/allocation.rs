@@ -72,7 +72,7 @@ pub(super) async fn run(context: &CommandContext, command: AllocationCommand) ->
             }
             let version = replace_rules(&mut transaction, &rules, &context.actor.name, context.clock.now()).await?;
             transaction.commit().await?;
-            eprintln!("the rules are at version {version}; sealed months keep theirs");
+            eprintln!("the rules are at version {version}; final and locked months keep theirs");
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `anbun chargeback preview|export|close|lock|reopen|posted`
+//! `anbun chargeback preview|why|export|close|lock|reopen|posted`
 
 mod export;
 mod steps;
@@ -7,6 +7,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::CommandContext;
 use super::output::{self, Table};
+use crate::api::change::change;
 use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, not_loaded};
 use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
@@ -25,6 +26,14 @@ pub(super) enum ChargebackCommand {
         /// The settings' reporting currency by default
         #[arg(long, value_parser = ["JPY", "USD"])]
         currency: Option<String>,
+    },
+    /// Why each department's amount is not last month's
+    Why {
+        /// YYYY-MM
+        period: BillingPeriod,
+        /// The earlier month; the one before by default
+        #[arg(long)]
+        against: Option<BillingPeriod>,
     },
     /// A file for finance, made from the sealed statement
     Export(export::ExportArguments),
@@ -73,6 +82,7 @@ pub(super) enum By {
 pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) -> anyhow::Result<()> {
     match command {
         ChargebackCommand::Preview { period, by, currency } => preview(context, period, by, currency).await,
+        ChargebackCommand::Why { period, against } => why(context, period, against).await,
         ChargebackCommand::Export(arguments) => export::run(context, arguments).await,
         ChargebackCommand::Close { period, to, accept } => steps::close(context, period, &to, &accept).await,
         ChargebackCommand::Lock { period } => steps::lock(context, period).await,
@@ -108,6 +118,42 @@ async fn preview(
         .await?
         .ok_or_else(|| not_loaded(period))?;
     print(context, &view)
+}
+
+async fn why(context: &CommandContext, period: BillingPeriod, against: Option<BillingPeriod>) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::ReadChargeback)?;
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let against = against.unwrap_or(period.previous());
+    let view = change(&mut connection, period, against, context.config.currency.planning_rate).await?;
+    let view = view.ok_or_else(|| not_loaded(against.min(period)))?;
+    let mut table = Table::new(&["department", "reason", "JPY"]);
+    for department in &view.departments {
+        let text = format!(
+            "{} -> {}",
+            grouped(&department.before.amount),
+            grouped(&department.after.amount)
+        );
+        table.push(vec![
+            department.department.clone(),
+            text,
+            grouped(&department.change.amount),
+        ]);
+        for reason in &department.reasons {
+            let rounded = reason
+                .amount
+                .amount
+                .parse::<rust_decimal::Decimal>()
+                .unwrap_or_default()
+                .round_dp(2);
+            table.push(vec![
+                String::new(),
+                reason.reason.to_owned(),
+                grouped(&rounded.normalize().to_string()),
+            ]);
+        }
+    }
+    output::print(context.format(), &view, &table)
 }
 
 /// Prints a month with everything that it adds up from.

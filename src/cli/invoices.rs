@@ -6,7 +6,6 @@ use anyhow::Context;
 use chrono::NaiveDate;
 use clap::Subcommand;
 use rust_decimal::Decimal;
-use sha2::{Digest, Sha256};
 use sqlx::Connection;
 
 use super::output::{self, Table, print_findings};
@@ -15,6 +14,7 @@ use crate::api::registers::InvoiceView;
 use crate::api::view::{FindingView, grouped};
 use crate::domain::actor::{Action, authorize};
 use crate::domain::chargeback::Reporting;
+use crate::domain::digest::sha256;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::invoice::{Invoice, InvoiceKind, InvoiceTax, TaxTreatment, compare_invoices};
 use crate::domain::money::Amount;
@@ -23,7 +23,7 @@ use crate::sources::finance_csv::read_invoices;
 use crate::store::books::{Leaves, assemble, billed_by_invoice};
 use crate::store::directory::list_departments;
 use crate::store::invoices::{delete_invoice, list_invoices, record_invoice};
-use crate::store::month::refuse_closed;
+use crate::store::month::{lock_steps, refuse_closed};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum InvoicesCommand {
@@ -94,10 +94,7 @@ fn parse_tax(text: &str) -> Result<InvoiceTax, String> {
 
 fn digest_of(file: &Path) -> anyhow::Result<String> {
     let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    Ok(Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(sha256(&[&bytes]))
 }
 
 pub(super) async fn run(context: &CommandContext, command: InvoicesCommand) -> anyhow::Result<()> {
@@ -149,6 +146,7 @@ async fn record(context: &CommandContext, invoices: Vec<Invoice>) -> anyhow::Res
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
     let mut transaction = connection.begin().await?;
+    lock_steps(&mut transaction).await?;
     for invoice in &invoices {
         refuse_closed(&mut transaction, invoice.period).await?;
         if !record_invoice(&mut transaction, invoice, &context.actor.name, context.clock.now()).await? {
@@ -164,9 +162,9 @@ async fn record(context: &CommandContext, invoices: Vec<Invoice>) -> anyhow::Res
     for period in periods {
         let found = differences(&mut connection, period).await?;
         let of_these = |finding: &Finding| {
-            invoices
-                .iter()
-                .any(|invoice| finding.subject.starts_with(&invoice.invoice_id))
+            // The subject is the invoice, or the invoice and what of it.
+            let id = finding.subject.split(' ').next().unwrap_or_default();
+            invoices.iter().any(|invoice| invoice.invoice_id == id)
         };
         findings.extend(
             found
@@ -231,6 +229,7 @@ async fn remove(context: &CommandContext, invoice_id: &str) -> anyhow::Result<()
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
     let mut transaction = connection.begin().await?;
+    lock_steps(&mut transaction).await?;
     let invoices = list_invoices(&mut transaction, None).await?;
     let Some(invoice) = invoices.iter().find(|invoice| invoice.invoice_id == invoice_id) else {
         anyhow::bail!("no invoice '{invoice_id}' is recorded");

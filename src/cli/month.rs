@@ -2,12 +2,14 @@
 
 use super::CommandContext;
 use super::output::{self, Table};
+use crate::api::chargeback::not_loaded;
 use crate::api::month::{MonthView, check_views, month};
 use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::close::{Check, MonthState};
 use crate::domain::period::BillingPeriod;
 use crate::jobs::close_month::check;
+use crate::store::chargeback::find_data_as_of;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct MonthArguments {
@@ -19,6 +21,9 @@ pub(super) async fn run(context: &CommandContext, arguments: MonthArguments) -> 
     authorize(&context.actor, Action::ReadChargeback)?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
+    if find_data_as_of(&mut connection, arguments.period).await?.is_none() {
+        return Err(not_loaded(arguments.period).into());
+    }
     let checks = check(&mut connection, arguments.period, MonthState::Final, &context.closing()).await?;
     let view: MonthView = month(&mut connection, arguments.period, check_views(&checks)).await?;
     let mut table = checks_table();
@@ -26,7 +31,7 @@ pub(super) async fn run(context: &CommandContext, arguments: MonthArguments) -> 
         table.push(check_row(found));
     }
     output::print(context.format(), &view, &table)?;
-    eprintln!("{} is {}", view.period, view.state);
+    eprintln!("{} is {}; {}", view.period, view.state, next_step(&view));
     for event in &view.steps_taken {
         let version = event
             .version
@@ -45,8 +50,38 @@ pub(super) async fn run(context: &CommandContext, arguments: MonthArguments) -> 
     Ok(())
 }
 
+/// What the clerk does next.
+fn next_step(view: &MonthView) -> String {
+    let period = &view.period;
+    let blocking = view
+        .checks
+        .iter()
+        .filter(|check| !check.passed)
+        .map(|check| check.check);
+    let blocking = blocking.collect::<Vec<_>>().join(", ");
+    match view.state {
+        "open" | "provisional" if blocking.is_empty() => format!("next: anbun chargeback close {period} --to final"),
+        "open" => format!(
+            "next: anbun chargeback close {period} --to provisional, or mend for --to final: {blocking} (those to decide may be waived with --accept CHECK=REASON)"
+        ),
+        "provisional" => {
+            format!("before --to final: {blocking} (those to decide may be waived with --accept CHECK=REASON)")
+        }
+        "final" if view.posted_slips.is_empty() => {
+            format!(
+                "next: anbun chargeback export {period} --as journal:PRESET, then anbun chargeback posted {period} --slip NO"
+            )
+        }
+        "final" => format!(
+            "posted: {}; next: anbun chargeback lock {period}",
+            view.posted_slips.join(", ")
+        ),
+        _ => "nothing is left to do".to_owned(),
+    }
+}
+
 pub(super) fn checks_table() -> Table {
-    Table::new(&["check", "is", "JPY", "what", "to do"])
+    Table::new(&["check", "is", "at stake", "what", "to do"])
 }
 
 pub(super) fn check_row(check: &Check) -> Vec<String> {
@@ -59,7 +94,7 @@ pub(super) fn check_row(check: &Check) -> Vec<String> {
     let amount = if check.amount.is_zero() {
         String::new()
     } else {
-        grouped(&check.amount.to_string())
+        format!("{} {}", grouped(&check.amount.to_string()), check.currency)
     };
     let (what, action) = match &check.waived {
         Some(reason) => (format!("{}; {reason}", check.message), ""),

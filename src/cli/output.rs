@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::api::view::FindingView;
+use crate::documents::neutral;
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -47,7 +48,11 @@ pub(super) fn print(format: Format, view: &impl Serialize, table: &Table) -> any
             let mut writer = csv::Writer::from_writer(&mut out);
             writer.write_record(&table.header)?;
             for row in &table.rows {
-                writer.write_record(row)?;
+                // Session names and tags come from outside; a spreadsheet must not take them for formulas.
+                writer.write_record(
+                    row.iter()
+                        .map(|cell| if is_number(cell) { cell.clone() } else { neutral(cell) }),
+                )?;
             }
             writer.flush()?;
         }
@@ -55,6 +60,10 @@ pub(super) fn print(format: Format, view: &impl Serialize, table: &Table) -> any
     }
     out.flush()?;
     Ok(())
+}
+
+fn is_number(cell: &str) -> bool {
+    !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit() || "+-.,%¥$ ".contains(c))
 }
 
 fn write_table(out: &mut impl Write, table: &Table) -> std::io::Result<()> {
@@ -69,7 +78,6 @@ fn write_table(out: &mut impl Write, table: &Table) -> std::io::Result<()> {
             .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width_of).collect();
-    let is_number = |cell: &str| !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit() || "+-.,%¥$ ".contains(c));
     let numeric: Vec<bool> = (0..columns)
         .map(|c| {
             !table.rows.is_empty()

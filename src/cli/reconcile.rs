@@ -2,10 +2,12 @@
 
 use super::output::{self, Table};
 use super::{CommandContext, NeedsDecision};
+use crate::api::chargeback::not_loaded;
 use crate::api::month::{ReconciliationView, reconciliation};
 use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::period::BillingPeriod;
+use crate::store::chargeback::find_data_as_of;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ReconcileArguments {
@@ -17,6 +19,9 @@ pub(super) async fn run(context: &CommandContext, arguments: ReconcileArguments)
     authorize(&context.actor, Action::ReadChargeback)?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
+    if find_data_as_of(&mut connection, arguments.period).await?.is_none() {
+        return Err(not_loaded(arguments.period).into());
+    }
     let view: ReconciliationView =
         reconciliation(&mut connection, arguments.period, context.config.currency.planning_rate).await?;
     let mut table = Table::new(&["step", "invoice", "USD", "JPY"]);

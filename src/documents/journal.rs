@@ -15,15 +15,21 @@ use crate::domain::close::MonthState;
 use crate::domain::journal::{JournalSettings, JournalSource, Style, TaxMode, VendorLiability};
 use crate::domain::money::{Amount, Ratio, convert_parts};
 use crate::domain::period::BillingPeriod;
+use crate::domain::true_up::parse_origin;
 
 /// What a slip is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SlipKind {
     Accrual,
-    /// Of an accrual on the first day of the next month, or of a slip that is superseded.
+    /// Of an accrual, on the first day of the next month.
     Reversal,
     Actual,
+    /// Takes back a slip of an earlier version that the books hold.
+    Cancellation,
 }
+
+/// The workbook's own name among accounting systems: its journal sheet goes into none.
+pub const WORKBOOK: &str = "workbook";
 
 impl SlipKind {
     pub const fn as_str(self) -> &'static str {
@@ -31,6 +37,7 @@ impl SlipKind {
             Self::Accrual => "accrual",
             Self::Reversal => "reversal",
             Self::Actual => "actual",
+            Self::Cancellation => "cancellation",
         }
     }
 
@@ -39,14 +46,16 @@ impl SlipKind {
             Self::Accrual => 1,
             Self::Reversal => 2,
             Self::Actual => 3,
+            Self::Cancellation => 4,
         }
     }
 
     const fn word(self) -> &'static str {
         match self {
-            Self::Accrual => "概算",
-            Self::Reversal => "戻し",
+            Self::Accrual => "(概算)",
+            Self::Reversal => "(戻し)",
             Self::Actual => "",
+            Self::Cancellation => "(取消)",
         }
     }
 }
@@ -155,7 +164,7 @@ pub fn journal(
         return Err(JournalError::NotClosed(statement.period));
     }
     let entity_of = |code: &str| statement.names_of(code).legal_entity;
-    let entities = entities_of(statement);
+    let entities = entities_of(statement, settings)?;
     let all = entities.join(", ");
     let entity = match (legal_entity, entities.as_slice()) {
         (Some(entity), known) if known.iter().any(|k| k == entity) => entity.to_owned(),
@@ -220,12 +229,21 @@ pub fn journal(
     Ok(journal)
 }
 
-/// The legal entities that a statement charges.
-pub fn entities_of(statement: &SealedStatement) -> Vec<String> {
-    let charged = statement.lines.iter().filter_map(|line| line.department.as_deref());
-    let entities: std::collections::BTreeSet<String> =
-        charged.map(|code| statement.names_of(code).legal_entity).collect();
-    entities.into_iter().collect()
+/// The legal entities that a journal concerns: those that are charged, and those that pay AWS for them.
+pub fn entities_of(statement: &SealedStatement, settings: &JournalSettings) -> Result<Vec<String>, JournalError> {
+    let mut entities = std::collections::BTreeSet::new();
+    for line in &statement.lines {
+        if let Some(code) = &line.department {
+            let source = source_of(statement, settings, line.bill_group)?;
+            entities.insert(statement.names_of(code).legal_entity);
+            entities.insert(
+                statement
+                    .names_of(&settings.sources[source].source_department)
+                    .legal_entity,
+            );
+        }
+    }
+    Ok(entities.into_iter().collect())
 }
 
 /// What every department owes every source, and the tax that is booked elsewhere by legal entity.
@@ -241,7 +259,9 @@ fn charges<'s>(
         };
         let source = source_of(statement, settings, line.bill_group)?;
         let sums = owed.entry((source, department.clone())).or_default();
-        if line.column == Column::Tax {
+        // A true-up of tax is tax.
+        let origin = line.pool.as_ref().and_then(parse_origin);
+        if line.column == Column::Tax || origin.is_some_and(|(_, column, _)| column == Column::Tax) {
             sums.1 += line.amount;
         } else {
             sums.0 += line.amount;
@@ -377,6 +397,11 @@ impl Booking<'_> {
                 system: self.system.to_owned(),
                 department: department.to_owned(),
             }),
+            None if self.system == WORKBOOK => Ok(Side {
+                department_code: department.to_owned(),
+                department_name: names.shown().to_owned(),
+                ..base
+            }),
             None if names.cost_center.is_empty() => Err(JournalError::NoCostCenter(department.to_owned())),
             None => Ok(Side {
                 department_code: names.cost_center.clone(),
@@ -437,8 +462,17 @@ impl Booking<'_> {
             partner: entity.to_owned(),
             ..Side::default()
         };
-        let credit = self.side(source, &source.source_department, &source.account)?;
+        let credit = self.side(source, &source.source_department, self.credit_account(source))?;
         Ok(Some(signed(debit, credit, amount, self.text(entity))))
+    }
+
+    /// What the paying department is credited on: until the invoice the accrual, then the vendor or its own cost.
+    fn credit_account<'a>(&self, source: &'a JournalSource) -> &'a str {
+        match (self.statement.state, source.vendor_liability) {
+            (MonthState::Provisional, _) => &source.accrual_account,
+            (_, VendorLiability::Anbun) => &source.vendor_account,
+            (_, VendorLiability::AccountsPayable) => &source.account,
+        }
     }
 
     fn text(&self, department: &str) -> String {
@@ -487,7 +521,12 @@ impl Booking<'_> {
 
     fn number(&self, kind: SlipKind, nth: usize) -> String {
         let month = self.statement.period.first_day().format("%m");
-        format!("{month}{}{}{:02}", self.statement.version % 10, kind.digit(), nth + 1)
+        format!(
+            "{month}{:02}{}{}",
+            self.statement.version % 100,
+            kind.digit(),
+            (nth + 1) % 10
+        )
     }
 }
 
@@ -500,6 +539,33 @@ fn signed(debit: Side, credit: Side, amount: i128, text: String) -> JournalLine 
         text,
     };
     if amount < 0 { swapped(line) } else { line }
+}
+
+/// The exact reversal of a slip that the books hold: the same date, its own number.
+pub fn cancelled(slip: Slip) -> Slip {
+    // Of an accrual's reversal it is another slip than of the accrual itself.
+    let kind = if slip.kind == SlipKind::Reversal {
+        5
+    } else {
+        SlipKind::Cancellation.digit()
+    };
+    let mut number = slip.number.clone();
+    if number.len() > 4 {
+        number.replace_range(4..5, &kind.to_string());
+    }
+    let lines = slip.lines.into_iter().map(|line| {
+        let line = swapped(line);
+        JournalLine {
+            text: format!("{}{}", line.text, SlipKind::Cancellation.word()),
+            ..line
+        }
+    });
+    Slip {
+        number,
+        kind: SlipKind::Cancellation,
+        date: slip.date,
+        lines: lines.collect(),
+    }
 }
 
 /// The exact reversal of a line.

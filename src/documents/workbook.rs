@@ -6,10 +6,14 @@ use super::journal::Journal;
 use super::{Language, SealedStatement};
 use crate::domain::books::Column;
 use crate::domain::chargeback::{Chargeback, GroupBy};
+use crate::domain::close::MonthState;
 use crate::domain::money::Amount;
 
 /// The largest integer up to which every integer is a double of its own.
 const EXACT_MAX: i128 = 9_007_199_254_740_992;
+
+/// Letters that a cell may have.
+const CELL_MAX: usize = 32_000;
 
 /// Red, with a triangle, as finance in Japan writes what is below zero.
 const YEN: &str = "\"¥\"#,##0;[Red]\"▲¥\"#,##0";
@@ -83,9 +87,10 @@ impl<'w> Sheet<'w> {
     fn push(&mut self, texts: &[&str], amounts: &[Amount]) -> Result<(), XlsxError> {
         let mut column = 0_u16;
         for text in texts {
+            let text: String = text.chars().take(CELL_MAX).collect();
             // Codes keep their leading zeros, and nothing is a formula.
             self.sheet
-                .write_string_with_format(self.row, column, *text, &self.formats.text)?;
+                .write_string_with_format(self.row, column, text, &self.formats.text)?;
             column += 1;
         }
         for amount in amounts {
@@ -317,7 +322,10 @@ fn assumptions(
     let version = statement.version.to_string();
     for (item, value) in [
         (language.choose("対象月", "period"), statement.period.to_string()),
-        (language.choose("状態", "state"), statement.state.as_str().to_owned()),
+        (
+            language.choose("状態", "state"),
+            state_in_words(statement, language).to_owned(),
+        ),
         (language.choose("版", "version"), version),
         (language.choose("SHA-256", "SHA-256"), statement.digest.clone()),
         (language.choose("作成者", "prepared by"), statement.prepared_by.clone()),
@@ -336,7 +344,15 @@ fn assumptions(
             language.choose("配賦規則の版", "allocation version"),
             text(&head["allocation_version"]),
         ),
-        (language.choose("二人承認", "two persons"), text(&head["two_person"])),
+        (
+            language.choose("二者承認", "two persons"),
+            if head["two_person"] == true {
+                language.choose("あり", "yes")
+            } else {
+                language.choose("なし", "no")
+            }
+            .to_owned(),
+        ),
     ] {
         rows.push(&[item, &value, ""], &[])?;
     }
@@ -390,4 +406,13 @@ fn assumptions(
         )?;
     }
     Ok(())
+}
+
+const fn state_in_words(statement: &SealedStatement, language: Language) -> &'static str {
+    match statement.state {
+        MonthState::Open => language.choose("未締め", "open"),
+        MonthState::Provisional => language.choose("概算", "provisional"),
+        MonthState::Final => language.choose("確定", "final"),
+        MonthState::Locked => language.choose("ロック済み", "locked"),
+    }
 }

@@ -84,6 +84,20 @@ pub struct DepartmentInMonth {
     pub successor: Option<String>,
 }
 
+/// A department that exists in the month: the one that is asked, or who goes on for it after however many steps.
+pub fn living<'d>(code: &'d str, departments: &'d BTreeMap<String, DepartmentInMonth>) -> Option<&'d str> {
+    let mut code = code;
+    // A loop of successors is refused when it is imported; this bounds one that was not.
+    for _ in 0..=departments.len() {
+        let department = departments.get(code)?;
+        if department.days_valid > 0 {
+            return Some(code);
+        }
+        code = department.successor.as_deref()?;
+    }
+    None
+}
+
 /// Everything that a month's books are made from.
 #[derive(Debug, Clone, Default)]
 pub struct MonthFacts {

@@ -25,8 +25,9 @@ pub struct Check {
     pub name: &'static str,
     pub is_hard: bool,
     pub passed: bool,
-    /// What hangs on it, in the currency of the chargeback.
+    /// What hangs on it.
     pub amount: Amount,
+    pub currency: &'static str,
     pub message: String,
     pub action: &'static str,
     /// Why a soft one that fails was let pass.
@@ -40,6 +41,7 @@ impl Check {
             is_hard,
             passed: true,
             amount: Amount::ZERO,
+            currency: "JPY",
             message: message.into(),
             action,
             waived: None,
@@ -51,6 +53,14 @@ impl Check {
             passed: false,
             amount,
             ..self
+        }
+    }
+
+    /// Of bills and invoices, which are in dollars.
+    fn failing_in_dollars(self, amount: Amount) -> Self {
+        Self {
+            currency: "USD",
+            ..self.failing(amount)
         }
     }
 
@@ -75,6 +85,10 @@ pub struct CloseFacts<'f> {
     /// In the currency of the chargeback: bills that carry no invoice yet.
     pub without_invoice: Amount,
     pub unconverted: &'f [(String, Amount)],
+    /// What deliveries bill and the books do not have, Bedrock's lines and the others.
+    pub missing_from_books: (Amount, Amount),
+    /// Charges that another version of the directory decided than the one that is sealed.
+    pub decided_by_another_directory: bool,
     /// Of the books and of the deliveries.
     pub findings: &'f [Finding],
 }
@@ -98,13 +112,34 @@ pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
     };
     let mut checks = Vec::new();
 
-    // The books assert it when they are made; a month that does not add up has none.
-    checks.push(Check::new(
+    let conservation = Check::new(
         "conservation",
         true,
-        "departments and what is kept visible add up to the bill",
-        "nothing",
-    ));
+        "the books have every line of every delivery, once",
+        "load the month again with 'anbun ingest cur --force'",
+    );
+    let (own, others) = facts.missing_from_books;
+    checks.push(match own.is_zero() && others.is_zero() {
+        true => conservation,
+        false => Check {
+            message: format!("the books lack {own} of Bedrock and {others} of other services"),
+            ..conservation.failing_in_dollars(own + others)
+        },
+    });
+
+    let directory = Check::new(
+        "directory",
+        true,
+        "every charge is decided by the directory that is sealed",
+        "reopen the month, or import the directory again",
+    );
+    checks.push(match facts.decided_by_another_directory {
+        false => directory,
+        true => Check {
+            message: "charges were decided by an older directory than the one that would be sealed".to_owned(),
+            ..directory.failing(Amount::ZERO)
+        },
+    });
 
     let recount = Check::new(
         "recount",
@@ -124,18 +159,19 @@ pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
         },
     });
 
-    let differs = of("invoice_differs");
+    let mut differs = of("invoice_differs");
+    differs.extend(of("invoice_not_on_bill"));
     let unexplained = Check::new(
         "unexplained",
         true,
-        "every recorded invoice equals its bill",
+        "every recorded invoice is on the bill and equals it",
         "see 'anbun reconcile', and record the invoice again where it was typed wrong",
     );
     checks.push(match differs.is_empty() {
         true => unexplained,
         false => Check {
             message: format!("unexplained between invoice and bill, in USD: {}", told(&differs)),
-            ..unexplained.failing(amount(&differs))
+            ..unexplained.failing_in_dollars(amount(&differs))
         },
     });
 
@@ -149,7 +185,7 @@ pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
         [] => currencies,
         [(currency, amount), ..] => Check {
             message: format!("{amount} {currency} cannot be converted"),
-            ..currencies.failing(*amount)
+            ..currencies.failing_in_dollars(*amount)
         },
     });
 
@@ -206,7 +242,7 @@ pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
         true => allocation,
         false => Check {
             message: format!("these pools stay visible: {}", told(&undivided)),
-            ..allocation.failing(amount(&undivided))
+            ..allocation.failing_in_dollars(amount(&undivided))
         },
     });
 
@@ -248,7 +284,7 @@ pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
             true => recorded,
             false => Check {
                 message: format!("not recorded, in USD: {}", told(&missing)),
-                ..recorded.failing(amount(&missing))
+                ..recorded.failing_in_dollars(amount(&missing))
             },
         });
         let invoiced = Check::new(
@@ -282,6 +318,9 @@ pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
     checks
 }
 
+/// Letters that a reason may have.
+const WAIVER_MAX: usize = 500;
+
 /// Why waivers are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WaiverError {
@@ -291,6 +330,8 @@ pub enum WaiverError {
     Hard(String, String),
     #[error("the check '{0}' is waived without a reason")]
     NoReason(String),
+    #[error("the reason for '{0}' has more than 500 letters")]
+    TooLong(String),
 }
 
 /// Lets soft checks pass, each with its reason.
@@ -306,7 +347,13 @@ pub fn waive(checks: &mut [Check], waivers: &BTreeMap<String, String>) -> Result
         if check.is_hard {
             return Err(WaiverError::Hard(name.clone(), check.message.clone()));
         }
-        check.waived = Some(reason.trim().to_owned());
+        if reason.chars().count() > WAIVER_MAX {
+            return Err(WaiverError::TooLong(name.clone()));
+        }
+        // What passes needs no waiver, and none is printed.
+        if !check.passed {
+            check.waived = Some(reason.trim().to_owned());
+        }
     }
     Ok(())
 }
@@ -361,6 +408,8 @@ mod tests {
             days_missing: 0,
             without_invoice: Amount::ZERO,
             unconverted: &[],
+            missing_from_books: (Amount::ZERO, Amount::ZERO),
+            decided_by_another_directory: false,
             findings,
         }
     }
@@ -379,6 +428,8 @@ mod tests {
         ];
         let failing = CloseFacts {
             recounts_missing: 1,
+            missing_from_books: (Amount::ZERO, Amount::from_whole(1)),
+            decided_by_another_directory: true,
             quarantined: Amount::from_whole(5),
             days_missing: 2,
             without_invoice: Amount::from_whole(1),
@@ -391,6 +442,8 @@ mod tests {
             .map(|check| check.name)
             .collect();
         let all = [
+            "conservation",
+            "directory",
             "recount",
             "unexplained",
             "currencies",

@@ -43,6 +43,9 @@ pub struct InvoiceTax {
     pub jpy: Option<i128>,
 }
 
+/// Yen that the tax of an invoice may be off its dollars, besides two per cent: it is rounded in each currency.
+const TAX_YEN_ROUNDING: i128 = 10;
+
 /// An invoice as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invoice {
@@ -109,6 +112,9 @@ impl Invoice {
         {
             return Err(format!("a tax rate of {} is none; ten per cent is 0.10", tax.rate));
         }
+        if self.treatment != TaxTreatment::Charged && self.taxes.iter().any(|tax| tax.jpy.unwrap_or(0) != 0) {
+            return Err(format!("an invoice with tax is 'charged' and not '{}'", self.treatment));
+        }
         if let (Some(yen), false) = (self.net_jpy, self.net_usd.is_zero()) {
             let implied = implied_rate(yen, self.net_usd);
             if implied.is_none_or(|rate| rate < Decimal::from(50) || rate > Decimal::from(500)) {
@@ -116,6 +122,17 @@ impl Invoice {
                     "{yen} yen for {} dollars is no rate; are the currencies swapped?",
                     self.net_usd
                 ));
+            }
+        }
+        if let Some(ratio) = self.net_jpy.and_then(|net| Ratio::of_total(net, self.net_usd)) {
+            for tax in &self.taxes {
+                let (expected, found) = (tax.usd.to_whole(ratio).unwrap_or_default(), tax.jpy.unwrap_or_default());
+                if (found - expected).abs() > expected.abs() / 50 + TAX_YEN_ROUNDING {
+                    return Err(format!(
+                        "a tax of {} dollars is about {expected} yen by this invoice's net, not {found}",
+                        tax.usd
+                    ));
+                }
             }
         }
         Ok(())
@@ -150,19 +167,31 @@ pub struct RateOfBill {
     pub invoice: Option<String>,
 }
 
-/// How a month's bills come into yen: recorded invoices by their own yen, the others by the policy's rate.
-pub fn yen_of(bills: &[Bill], invoices: &[Invoice], policy: &RateUsed) -> (Conversion, Vec<RateOfBill>) {
-    let by_id: BTreeMap<&str, &Invoice> = invoices
+/// The invoices that count, by the id that the bill's lines carry: a corrected one takes the place of the one it corrects.
+pub fn effective(invoices: &[Invoice]) -> BTreeMap<&str, &Invoice> {
+    let mut by_id: BTreeMap<&str, &Invoice> = invoices
         .iter()
         .map(|invoice| (invoice.invoice_id.as_str(), invoice))
         .collect();
+    for invoice in invoices.iter().filter(|invoice| invoice.kind == InvoiceKind::Corrected) {
+        if let Some(corrected) = invoice.corrects.as_deref() {
+            by_id.insert(corrected, invoice);
+        }
+    }
+    by_id
+}
+
+/// How a month's bills come into yen: recorded invoices by their own yen, the others by the policy's rate.
+pub fn yen_of(bills: &[Bill], invoices: &[Invoice], policy: &RateUsed) -> (Conversion, Vec<RateOfBill>) {
+    let by_id = effective(invoices);
     let mut used: Vec<RateOfBill> = Vec::new();
     let mut note = |rate: RateOfBill| {
         if !used.contains(&rate) {
             used.push(rate);
         }
     };
-    let policy_rate = || Ratio::of_rate(policy.value).map_or(BillRate::Unknown, BillRate::Rate);
+    let policy_ratio = || Ratio::of_rate(policy.value);
+    let policy_rate = || policy_ratio().map_or(BillRate::Unknown, BillRate::Rate);
     let rates = bills.iter().map(|bill| match bill.currency.as_str() {
         "JPY" => BillRate::Rate(Ratio::ONE),
         "USD" => {
@@ -176,7 +205,9 @@ pub fn yen_of(bills: &[Bill], invoices: &[Invoice], policy: &RateUsed) -> (Conve
                         source: invoice.seller.clone(),
                         invoice: Some(invoice.invoice_id.clone()),
                     });
-                    BillRate::Invoice(invoice.invoice_id.clone(), totals)
+                    policy_ratio().map_or(BillRate::Unknown, |policy| {
+                        BillRate::Invoice(invoice.invoice_id.clone(), totals, policy)
+                    })
                 }
                 None => {
                     note(RateOfBill {
@@ -224,16 +255,28 @@ pub fn compare_invoices(
     billed: &BTreeMap<String, BilledTotals>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let effective = effective(invoices);
     for invoice in invoices {
         let id = &invoice.invoice_id;
-        let Some(bill) = billed.get(id) else {
-            findings.push(Finding::new(
+        // One that a corrected invoice takes the place of is history.
+        if effective
+            .get(id.as_str())
+            .is_some_and(|counts| counts.invoice_id != *id)
+        {
+            continue;
+        }
+        let billed_as = billed
+            .get(id)
+            .or_else(|| invoice.corrects.as_ref().and_then(|corrected| billed.get(corrected)));
+        let Some(bill) = billed_as else {
+            let finding = Finding::new(
                 "invoice_not_on_bill",
                 Severity::Warning,
                 id.clone(),
                 format!("this invoice is recorded for {period}, but no line of the bill names it"),
-                "check its id, and whether its payer's export is loaded",
-            ));
+                "check its id and its period, and whether its payer's export is loaded",
+            );
+            findings.push(finding.with_cost(invoice.net_usd + invoice.tax_usd(), "USD", 0));
             continue;
         };
         for (what, invoiced, billed) in [("net", invoice.net_usd, bill.net), ("tax", invoice.tax_usd(), bill.tax)] {
@@ -265,7 +308,7 @@ pub fn compare_invoices(
         }
     }
     for (id, bill) in billed {
-        if !invoices.iter().any(|invoice| invoice.invoice_id == *id) {
+        if !effective.contains_key(id.as_str()) {
             let finding = Finding::new(
                 "invoice_not_recorded",
                 Severity::Warning,

@@ -114,7 +114,11 @@ impl RateBook {
                 Some(used) => (used, None),
                 None => (self.planning(period), Some(missing(policy, period))),
             },
-            _ => (self.planning(period), None),
+            _ => {
+                let planning = self.planning(period);
+                let unsaid = planning.date.is_none().then(|| nobody_said(period));
+                (planning, unsaid)
+            }
         }
     }
 
@@ -181,6 +185,17 @@ fn used(rate: &Rate) -> RateUsed {
 /// The policy's rate is not there.
 pub const RATE_MISSING: &str = "rate_missing";
 
+/// The settings' rate is a guess until somebody records it as theirs.
+fn nobody_said(period: BillingPeriod) -> Finding {
+    Finding::new(
+        RATE_MISSING,
+        Severity::Info,
+        "planning rate of the settings",
+        format!("no rate is recorded for {period} and no policy names one; yen are at [currency] planning_rate"),
+        "record it with 'anbun rates set', or a policy with 'anbun rates policy set'",
+    )
+}
+
 fn missing(policy: &RatePolicy, period: BillingPeriod) -> Finding {
     Finding::new(
         RATE_MISSING,
@@ -239,7 +254,7 @@ mod tests {
         // A rate of the second is not November's last.
         assert_eq!(of(DateRule::MonthEnd, "2026-11"), ("155".to_owned(), true));
         // Before the policy, and before any planning rate was set.
-        assert_eq!(of(DateRule::MonthEnd, "2026-09"), ("150".to_owned(), false));
+        assert_eq!(of(DateRule::MonthEnd, "2026-09"), ("150".to_owned(), true));
         assert_eq!(
             resolved(RateKind::Planning, DateRule::MonthEnd, "2026-11"),
             ("155".to_owned(), false)

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::allocation::Pool;
-use super::books::{Column, DepartmentInMonth};
+use super::books::{Column, DepartmentInMonth, living};
 use super::money::{Amount, Ratio, convert_parts};
 use super::period::BillingPeriod;
 
@@ -84,22 +84,17 @@ pub fn true_ups(
             lines.push(TrueUp {
                 origin,
                 key: (*key).clone(),
-                department: key.department.as_deref().map(|code| successor(code, departments)),
+                // A closed department's lines go to who goes on for it.
+                department: key
+                    .department
+                    .as_deref()
+                    .map(|code| living(code, departments).unwrap_or(code).to_owned()),
                 usd: *usd,
                 jpy: Amount::from_whole(jpy),
             });
         }
     }
     Some(lines)
-}
-
-/// A closed department's lines go to its successor.
-fn successor(code: &str, departments: &BTreeMap<String, DepartmentInMonth>) -> String {
-    let ended = departments.get(code).filter(|department| department.days_valid == 0);
-    match ended.and_then(|department| department.successor.as_deref()) {
-        Some(successor) => successor.to_owned(),
-        None => code.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -137,7 +132,12 @@ mod tests {
             days_valid: 0,
             successor: Some("new".to_owned()),
         };
-        let departments = BTreeMap::from([("old".to_owned(), ended)]);
+        let lives = DepartmentInMonth {
+            legal_entity: String::new(),
+            days_valid: 30,
+            successor: None,
+        };
+        let departments = BTreeMap::from([("old".to_owned(), ended), ("new".to_owned(), lives)]);
         let origin: BillingPeriod = "2026-08".parse().unwrap_or_else(|e| panic!("{e}"));
         let ratio = Ratio::of_rate(Decimal::from(150));
         let lines = true_ups(origin, &left, &departments, |_, _| ratio).unwrap_or_default();

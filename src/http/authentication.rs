@@ -12,6 +12,7 @@ use axum::response::Response;
 
 use super::AppState;
 use super::error::ApiError;
+use crate::config::user_name;
 use crate::domain::actor::Actor;
 use crate::store::tokens;
 
@@ -47,7 +48,11 @@ async fn identify(state: &AppState, headers: &HeaderMap) -> Result<Actor, ApiErr
     if !is_local || tokens::count_tokens(&mut connection).await? > 0 {
         return Err(ApiError::Unauthenticated);
     }
-    Ok(Actor::local())
+    // The same name as at the terminal: it is the same person.
+    Ok(Actor {
+        name: user_name(),
+        ..Actor::local()
+    })
 }
 
 /// A change that a page of another site asks the browser for, which sends our password along.

@@ -1,10 +1,11 @@
-//! What other rules for shared cost would move, in yen, in the months that are not sealed.
+//! What other rules for shared cost would move, in yen, in the months that are neither final nor locked.
 
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
 use crate::domain::allocation::AllocationRule;
 use crate::domain::chargeback::{Moved, Reporting, moved};
+use crate::domain::close::MonthState;
 use crate::domain::period::BillingPeriod;
 use crate::store::StoreResult;
 use crate::store::books::{Leaves, assemble, assemble_by};
@@ -19,12 +20,15 @@ pub async fn preview_rules(
     planning_rate: Decimal,
 ) -> StoreResult<Vec<(BillingPeriod, Vec<Moved>)>> {
     let departments = list_departments(connection).await?;
-    let sealed = list_states(connection).await?;
+    let closed = list_states(connection).await?;
     let reporting = Reporting::Yen { planning_rate };
     let mut months = Vec::new();
     for loaded in list_periods(connection).await? {
         let period = loaded.period;
-        if sealed.contains_key(&period) {
+        if closed
+            .get(&period)
+            .is_some_and(|state| state.state >= MonthState::Final)
+        {
             continue;
         }
         let before = assemble(connection, period, &departments, reporting, Leaves::None).await?;

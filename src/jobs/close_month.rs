@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::allocation::AllocationRule;
-use crate::domain::attribution::State;
+use crate::domain::attribution::{AttributionSettings, Rule, State};
 use crate::domain::books::{Column, LeafAmount, Posting, spread_over_leaves};
 use crate::domain::chargeback::{Chargeback, Reporting};
 use crate::domain::close::{Check, CloseFacts, MonthState, StepError, checks, may_close, waive};
@@ -31,6 +32,7 @@ use crate::store::month::{
     DeliveryUsed, MonthStep, connect_for_step, count_recounts, find_state, list_deliveries_used, list_posted,
     list_states, take_step,
 };
+use crate::store::reattribution::reattribute;
 use crate::store::statements::{Sealing, Statement, find_statement, keep_directory, list_lines, seal};
 use crate::store::status::list_findings;
 use crate::store::{StoreError, StoreResult};
@@ -46,6 +48,31 @@ pub struct CloseSettings {
     pub planning_rate: Decimal,
     /// 1 to 12.
     pub fiscal_year_start_month: u32,
+    pub attribution: AttributionWords,
+}
+
+/// How evidence is read, in the words of the settings: sealed with a month, so that a later change does not decide it again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttributionWords {
+    pub order: Vec<String>,
+    pub role_patterns: Vec<String>,
+}
+
+impl AttributionWords {
+    /// None where they are not what this program reads.
+    pub fn settings(&self) -> Option<AttributionSettings> {
+        let order = self
+            .order
+            .iter()
+            .map(|word| Rule::parse(word))
+            .collect::<Option<Vec<_>>>()?;
+        let role_patterns = self
+            .role_patterns
+            .iter()
+            .map(|word| word.parse().ok())
+            .collect::<Option<Vec<_>>>()?;
+        Some(AttributionSettings { order, role_patterns })
+    }
 }
 
 /// What a close came to.
@@ -54,8 +81,8 @@ pub enum Closed {
     Sealed(Statement, Vec<Check>),
     /// It is closed to that already, and nothing has changed since.
     Unchanged(Statement, Vec<Check>),
-    /// Checks stand in the way; nothing was changed.
-    Refused(Vec<Check>),
+    /// Checks stand in the way; the month stays what it is.
+    Refused(MonthState, Vec<Check>),
 }
 
 /// Closes a month to `provisional` or `final`: checks it and seals its statement.
@@ -72,6 +99,11 @@ pub async fn close(
     let mut transaction = begin(&mut connection).await?;
     let state = find_state(&mut transaction, period).await?;
     may_close(state.state, target)?;
+    if let Some(statement_id) = state.statement_id.filter(|_| state.state == MonthState::Final) {
+        // What is final changes by being reopened, with a reason, and not by being closed again.
+        let statement = find_statement(&mut transaction, statement_id).await?;
+        return Ok(Closed::Unchanged(statement, Vec::new()));
+    }
     let deliveries = list_deliveries_used(&mut transaction, period).await?;
     if deliveries.is_empty() {
         bail!("no delivery of {period} is loaded");
@@ -80,7 +112,7 @@ pub async fn close(
     let mut checks = month.checks(target, settings);
     waive(&mut checks, waivers)?;
     if checks.iter().any(Check::blocks) {
-        return Ok(Closed::Refused(checks));
+        return Ok(Closed::Refused(state.state, checks));
     }
     let (lines, head) = (month.lines()?, month.head(&checks, settings));
     if let Some(statement_id) = state.statement_id.filter(|_| state.state == target) {
@@ -171,7 +203,7 @@ pub async fn lock(
         from: state.state,
         to: MonthState::Locked,
         statement_id: Some(statement_id),
-        reason: None,
+        reason: (statement.prepared_by == actor.name).then_some("one person: [close] two_person is off"),
         by: &actor.name,
         at: clock.now(),
     };
@@ -185,6 +217,7 @@ pub async fn reopen(
     database: &Database,
     period: BillingPeriod,
     reason: &str,
+    settings: &CloseSettings,
     (actor, clock): (&Actor, Clock),
 ) -> anyhow::Result<()> {
     authorize(actor, Action::CloseMonths)?;
@@ -216,6 +249,11 @@ pub async fn reopen(
         at: clock.now(),
     };
     take_step(&mut transaction, &step).await?;
+    // While it was closed the directory may have moved on.
+    let (directory, version) = get_versioned_directory_at(&mut transaction).await?;
+    if let Some(attribution) = settings.attribution.settings() {
+        reattribute(&mut transaction, period, (&directory, version), &attribution).await?;
+    }
     transaction.commit().await.map_err(StoreError::from)?;
     Ok(())
 }
@@ -314,8 +352,23 @@ impl MonthToClose {
             days_missing,
             without_invoice: without_invoice.map(|posting| posting.amount).sum(),
             unconverted: &converted.unconverted,
+            missing_from_books: self.missing_from_books(),
+            decided_by_another_directory: self
+                .deliveries
+                .iter()
+                .any(|used| used.directory_version != self.directory_version),
             findings: &self.findings,
         })
+    }
+
+    /// What the deliveries bill and the books do not have, Bedrock's lines and the others.
+    fn missing_from_books(&self) -> (Amount, Amount) {
+        let ledger = &self.books.ledger;
+        let booked: Amount = ledger.entries.iter().map(|entry| entry.cost).sum();
+        let others: Amount = ledger.other_services.iter().map(|other| other.cost).sum();
+        let delivered: Amount = self.deliveries.iter().map(|used| used.cost).sum();
+        let left_out: Amount = self.deliveries.iter().map(|used| used.left_out_cost).sum();
+        (delivered - booked, left_out - others)
     }
 
     /// The lines of the statement: leaves of departments, and what is kept visible.
@@ -458,6 +511,7 @@ impl MonthToClose {
             "findings": findings.collect::<Vec<_>>(),
             "adjustments": self.adjustments(),
             "two_person": settings.two_person,
+            "attribution": settings.attribution,
         })
     }
 }
@@ -518,6 +572,7 @@ fn check_of(check: &Check) -> Value {
         "hard": check.is_hard,
         "passed": check.passed,
         "amount": check.amount.to_string(),
+        "currency": check.currency,
         "message": check.message,
         "waived": check.waived,
     })

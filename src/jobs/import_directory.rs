@@ -23,7 +23,7 @@ use crate::store::books::{Leaves, assemble};
 use crate::store::chargeback::list_periods;
 use crate::store::database::Database;
 use crate::store::directory::{DirectoryChanges, get_directory, lock_directory, replace_directory};
-use crate::store::month::list_states;
+use crate::store::month::{list_states, lock_steps};
 use crate::store::reattribution::reattribute;
 use crate::store::{StoreError, StoreResult};
 
@@ -132,6 +132,7 @@ async fn change_directory(
 ) -> anyhow::Result<Imported> {
     let mut transaction = database.pool.begin().await.map_err(StoreError::from)?;
     lock_directory(&mut transaction).await?;
+    lock_steps(&mut transaction).await?;
     let before = get_directory(&mut transaction).await?;
     let after = change(&before)?;
     let changes = DirectoryChanges::between(&before, &after);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
+use super::close_month::AttributionWords;
 use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::attribution::AttributionSettings;
@@ -199,8 +200,8 @@ impl LoadExport {
         let Some((manifest, delivery)) = self.read_new(export, period, known, with, refused).await? else {
             return Ok(PeriodOutcome::Unchanged);
         };
-        let (directory, directory_version) = deciding_directory(&mut connection, period).await?;
-        let settings = with.settings.clone();
+        let decides = Deciding::read(&mut connection, period, with.settings).await?;
+        let (directory, directory_version, settings) = (decides.directory, decides.version, decides.settings);
         let mut booked = tokio::task::spawn_blocking(move || book(delivery, &directory, &settings)).await?;
         let mut findings = std::mem::take(&mut booked.delivery.findings);
         findings.append(&mut booked.findings);
@@ -299,23 +300,43 @@ impl LoadExport {
     }
 }
 
-/// The directory that decides about a month: as it was sealed with a final or locked one, else the newest.
-async fn deciding_directory(
-    connection: &mut PgConnection,
-    period: BillingPeriod,
-) -> StoreResult<(Directory, Option<i32>)> {
-    let state = find_state(connection, period).await?;
-    if let Some(statement_id) = state.statement_id.filter(|_| state.state >= MonthState::Final) {
-        let version = statements::find_statement(connection, statement_id)
-            .await?
-            .directory_version;
-        if let Some(version) = version
-            && let Some(directory) = statements::find_directory(connection, version).await?
-        {
-            return Ok((directory, Some(version)));
+/// What decides about a month's charges: as it was sealed with a final or locked month, else as it is now.
+struct Deciding {
+    directory: Directory,
+    version: Option<i32>,
+    settings: AttributionSettings,
+}
+
+impl Deciding {
+    async fn read(
+        connection: &mut PgConnection,
+        period: BillingPeriod,
+        settings: &AttributionSettings,
+    ) -> StoreResult<Self> {
+        let state = find_state(connection, period).await?;
+        if let Some(statement_id) = state.statement_id.filter(|_| state.state >= MonthState::Final) {
+            let statement = statements::find_statement(connection, statement_id).await?;
+            let head: serde_json::Value = serde_json::from_str(&statement.head).unwrap_or_default();
+            let words: Option<AttributionWords> = serde_json::from_value(head["attribution"].clone()).ok();
+            let sealed = words.and_then(|words| words.settings());
+            if let Some(version) = statement.directory_version
+                && let Some(directory) = statements::find_directory(connection, version).await?
+            {
+                return Ok(Self {
+                    directory,
+                    version: Some(version),
+                    settings: sealed.unwrap_or_else(|| settings.clone()),
+                });
+            }
         }
+        let (directory, version) = directory::get_versioned_directory(connection).await?;
+        let settings = settings.clone();
+        Ok(Self {
+            directory,
+            version,
+            settings,
+        })
     }
-    directory::get_versioned_directory(connection).await
 }
 
 /// What is known of a month before it is read.

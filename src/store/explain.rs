@@ -1,9 +1,12 @@
 //! Line items behind an amount.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::{StoreError, StoreResult};
+use crate::domain::change::Segment;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 
@@ -69,4 +72,24 @@ pub async fn list_line_items(
         });
     }
     Ok(found)
+}
+
+/// Attributed usage of a month by department and what makes its price; dollars only, as every other currency has its own bill.
+pub async fn list_segments(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+) -> StoreResult<BTreeMap<String, Vec<Segment>>> {
+    let rows = sqlx::query_file!("queries/explain/list_segments.sql", period.first_day())
+        .fetch_all(connection)
+        .await?;
+    let mut departments: BTreeMap<String, Vec<Segment>> = BTreeMap::new();
+    for row in rows.into_iter().filter(|row| row.currency == "USD") {
+        departments.entry(row.department).or_default().push(Segment {
+            model: row.model,
+            segment: row.segment,
+            tokens: row.tokens,
+            cost: Amount::from_decimal(row.cost).ok_or(StoreError::TooLarge)?,
+        });
+    }
+    Ok(departments)
 }

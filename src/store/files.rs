@@ -1,10 +1,10 @@
 //! Files that were handed to finance.
 
 use chrono::{DateTime, Utc};
-use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
 use super::StoreResult;
+use crate::domain::digest::sha256;
 
 /// A file as it was made once.
 #[derive(Debug, Clone)]
@@ -13,33 +13,47 @@ pub struct KeptFile {
     pub file_name: String,
     pub content: Vec<u8>,
     pub sha256: String,
-    /// How often it was taken before.
-    pub taken: i64,
 }
 
-pub async fn find_file(connection: &mut PgConnection, statement_id: i32, kind: &str) -> StoreResult<Option<KeptFile>> {
-    let query = sqlx::query_file_as!(KeptFile, "queries/files/find_file.sql", statement_id, kind);
+/// Which file of a statement it is.
+#[derive(Debug, Clone)]
+pub struct FileKey {
+    pub statement_id: i32,
+    /// With everything that its content depends on.
+    pub kind: String,
+    /// What must be posted once, whatever its format: the journal of a legal entity.
+    pub series: String,
+}
+
+pub async fn find_file(connection: &mut PgConnection, key: &FileKey) -> StoreResult<Option<KeptFile>> {
+    let query = sqlx::query_file_as!(KeptFile, "queries/files/find_file.sql", key.statement_id, key.kind);
     Ok(query.fetch_optional(connection).await?)
+}
+
+/// How often a file of the same series was taken.
+pub async fn count_taken(connection: &mut PgConnection, key: &FileKey) -> StoreResult<i64> {
+    Ok(
+        sqlx::query_file_scalar!("queries/files/count_taken.sql", key.statement_id, key.series)
+            .fetch_one(connection)
+            .await?,
+    )
 }
 
 /// Keeps a file, unless another program kept the same at the same time.
 pub async fn keep_file(
     connection: &mut PgConnection,
-    (statement_id, kind): (i32, &str),
+    key: &FileKey,
     (file_name, content): (&str, &[u8]),
     (by, at): (&str, DateTime<Utc>),
 ) -> StoreResult<()> {
-    let sha256: String = Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
     sqlx::query_file!(
         "queries/files/insert_file.sql",
-        statement_id,
-        kind,
+        key.statement_id,
+        key.kind,
+        key.series,
         file_name,
         content,
-        sha256,
+        sha256(&[content]),
         by,
         at
     )

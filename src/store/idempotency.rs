@@ -13,8 +13,12 @@ pub struct Answer {
     pub body: String,
 }
 
-pub async fn find_answer(connection: &mut PgConnection, actor: &str, key: &str) -> StoreResult<Option<Answer>> {
-    let query = sqlx::query_file_as!(Answer, "queries/idempotency/find_answer.sql", actor, key);
+pub async fn find_answer(
+    connection: &mut PgConnection,
+    (actor, key): (&str, &str),
+    now: DateTime<Utc>,
+) -> StoreResult<Option<Answer>> {
+    let query = sqlx::query_file_as!(Answer, "queries/idempotency/find_answer.sql", actor, key, now);
     Ok(query.fetch_optional(connection).await?)
 }
 

@@ -12,8 +12,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
 use super::dimensions::DimensionKeys;
+use super::month::find_state;
 use super::{StoreError, StoreResult};
 use crate::domain::booked::Booked;
+use crate::domain::close::MonthState;
 use crate::domain::finding::Finding;
 use crate::domain::period::BillingPeriod;
 use parts::{drop_part, fill_part, part_name, swap_part};
@@ -248,6 +250,10 @@ pub async fn forget(connection: &mut PgConnection, source_id: i32, period: Billi
 
 async fn forget_locked(connection: &mut PgConnection, source_id: i32, period: BillingPeriod) -> StoreResult<bool> {
     let mut transaction = connection.begin().await?;
+    let state = find_state(&mut transaction, period).await?.state;
+    if state != MonthState::Open {
+        return Err(StoreError::MonthIsClosed { period, state });
+    }
     let Some(current) = find_current_snapshot(&mut transaction, source_id, period).await? else {
         return Ok(false);
     };

@@ -73,6 +73,15 @@ pub async fn connect_for_step(database: &Database) -> StoreResult<PgConnection> 
     Ok(connection)
 }
 
+/// Keeps steps out until the caller's transaction ends, so that a state that it has read still holds when it commits.
+pub async fn lock_steps(transaction: &mut PgConnection) -> StoreResult<()> {
+    sqlx::query("select pg_advisory_xact_lock($1)")
+        .bind(STEP_LOCK)
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
 /// A step between two states.
 #[derive(Debug, Clone)]
 pub struct MonthStep<'s> {

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
-use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -16,6 +15,7 @@ use super::{StoreError, StoreResult};
 use crate::domain::allocation::Pool;
 use crate::domain::books::{Column, Posting};
 use crate::domain::close::MonthState;
+use crate::domain::digest::sha256;
 use crate::domain::directory::Directory;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
@@ -93,11 +93,8 @@ fn canonical_line(text: &mut String, line: &StatementLine, person: Option<Uuid>)
 }
 
 fn digest_of(previous: Option<&str>, head: &str, lines: &str) -> String {
-    let mut hash = Sha256::new();
-    for part in [previous.unwrap_or(""), "\n", head, "\n", lines] {
-        hash.update(part.as_bytes());
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let previous = previous.unwrap_or("");
+    sha256(&[previous.as_bytes(), b"\n", head.as_bytes(), b"\n", lines.as_bytes()])
 }
 
 /// Seals a statement; the caller's transaction takes the month's step with it, under the lock of steps.
@@ -217,7 +214,7 @@ async fn opaque_ids(connection: &mut PgConnection, people: &[String]) -> StoreRe
 
 /// Keeps a version of the directory as it is now: what decides about a locked month later.
 pub async fn keep_directory(connection: &mut PgConnection, version: i32, directory: &Directory) -> StoreResult<()> {
-    // Names decide nothing; without them what is kept says less about people.
+    // Names decide nothing.  Ids, e-mails and sessions do: without them a locked month could not be decided again.
     let mut nameless = directory.clone();
     nameless.people.iter_mut().for_each(|person| person.name.clear());
     let contents = serde_json::to_value(&nameless).unwrap_or_default();

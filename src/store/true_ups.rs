@@ -31,6 +31,8 @@ pub struct Reclass {
     pub jpy: Amount,
     pub reason: String,
     pub approved_by: String,
+    /// Payer and seller of the origin month's first bill: whose journal moves it.
+    pub bill: (String, String),
 }
 
 /// What the month that is asked takes over of locked ones.
@@ -62,15 +64,15 @@ impl TakenOver {
         }
         for reclass in &self.reclasses {
             // It sums to nothing, and its dollars stay where the bill put them.
-            let of_none = postings.entry((String::new(), String::new())).or_default();
+            let of_bill = postings.entry(reclass.bill.clone()).or_default();
             let pool = Pool::Reclass(format!("{}/{}", reclass.origin, reclass.reclass_id));
-            of_none.push(posting(
+            of_bill.push(posting(
                 Some(reclass.from_department.clone()),
                 pool.clone(),
                 Amount::ZERO,
                 -reclass.jpy,
             ));
-            of_none.push(posting(
+            of_bill.push(posting(
                 Some(reclass.to_department.clone()),
                 pool,
                 Amount::ZERO,
@@ -112,11 +114,19 @@ pub async fn take_over(
             .true_ups
             .extend(true_ups(origin, &left, departments, ratio_of).ok_or(StoreError::TooLarge)?);
     }
-    for row in sqlx::query_file!("queries/true_ups/list_reclasses.sql", period.first_day())
-        .fetch_all(connection)
-        .await?
-    {
+    let reclasses = sqlx::query_file!("queries/true_ups/list_reclasses.sql", period.first_day())
+        .fetch_all(&mut *connection)
+        .await?;
+    for row in reclasses {
         if !settled.reclasses.contains(&row.reclass_id) {
+            let origin = locked.iter().find(|month| month.billing_period == row.origin_period);
+            let bill = match origin {
+                Some(month) => {
+                    let head = find_statement(connection, month.statement_id).await?.head;
+                    bill_of(&serde_json::from_str(&head).unwrap_or_default(), 0)
+                }
+                None => Default::default(),
+            };
             taken.reclasses.push(Reclass {
                 reclass_id: row.reclass_id,
                 origin: BillingPeriod::of(row.origin_period),
@@ -125,6 +135,7 @@ pub async fn take_over(
                 jpy: Amount::from_decimal(row.jpy).ok_or(StoreError::TooLarge)?,
                 reason: row.reason,
                 approved_by: row.approved_by,
+                bill,
             });
         }
     }

@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use chrono::NaiveDate;
 
 use crate::api::statement::{FileKind, FileQuestion, file};
-use crate::cli::CommandContext;
+use crate::api::view::grouped;
+use crate::cli::{CommandContext, Usage};
 use crate::documents::Language;
 use crate::documents::encoding::Encoding;
 use crate::domain::period::BillingPeriod;
@@ -44,10 +45,10 @@ pub(in crate::cli) struct ExportArguments {
 
 pub(super) async fn run(context: &CommandContext, arguments: ExportArguments) -> anyhow::Result<()> {
     let Some(kind) = FileKind::parse(&arguments.kind) else {
-        bail!("'{}' is none of csv, xlsx, journal:PRESET", arguments.kind);
+        return Err(Usage(format!("'{}' is none of csv, xlsx, journal:PRESET", arguments.kind)).into());
     };
     if arguments.with_people && kind != FileKind::Xlsx {
-        bail!("only the workbook has a sheet by person");
+        return Err(Usage("only the workbook has a sheet by person".to_owned()).into());
     }
     let question = FileQuestion {
         period: arguments.period,
@@ -83,6 +84,27 @@ pub(super) async fn run(context: &CommandContext, arguments: ExportArguments) ->
         }
     };
     eprintln!("{place}: {} bytes, SHA-256 {}", made.content.len(), made.sha256);
+    for journal in &made.journals {
+        for slip in &journal.slips {
+            let sum: i128 = slip.lines.iter().map(|line| line.amount).sum();
+            let (lines, sum) = (slip.lines.len(), grouped(&sum.to_string()));
+            eprintln!(
+                "{} slip {} of {}, {}: {lines} lines, ¥{sum}",
+                journal.legal_entity,
+                slip.number,
+                slip.date,
+                slip.kind.as_str()
+            );
+        }
+        eprintln!(
+            "{}: charged ¥{} = moved ¥{} + own share ¥{} + tax booked elsewhere ¥{}",
+            journal.legal_entity,
+            grouped(&journal.charged.to_string()),
+            grouped(&journal.own_moved.to_string()),
+            grouped(&journal.own_share.to_string()),
+            grouped(&journal.tax_elsewhere.to_string())
+        );
+    }
     if made.taken > 0 && arguments.kind.starts_with("journal:") {
         eprintln!(
             "warning: this journal was exported {} times before; post it once",

@@ -7,7 +7,7 @@ use anyhow::bail;
 use crate::api::month::{StatementView, check_views};
 use crate::api::view::grouped;
 use crate::cli::month::{check_row, checks_table};
-use crate::cli::{CommandContext, NeedsDecision, output};
+use crate::cli::{CommandContext, NeedsDecision, Usage, output};
 use crate::domain::actor::{Action, authorize};
 use crate::domain::close::{Check, MonthState};
 use crate::domain::money::Amount;
@@ -15,6 +15,7 @@ use crate::domain::period::BillingPeriod;
 use crate::jobs::close_month::{self, Closed};
 use crate::store::directory::list_departments;
 use crate::store::month::{find_state, note_posted};
+use crate::store::statements::list_postings;
 use crate::store::true_ups::{Reclass, record_reclass};
 
 #[derive(serde::Serialize)]
@@ -32,7 +33,7 @@ pub(super) async fn close(
     let mut waivers = BTreeMap::new();
     for text in accept {
         let Some((check, reason)) = text.split_once('=') else {
-            bail!("'{text}' is no waiver; write it as CHECK=REASON");
+            return Err(Usage(format!("'{text}' is no waiver; write it as CHECK=REASON")).into());
         };
         waivers.insert(check.trim().to_owned(), reason.to_owned());
     }
@@ -57,7 +58,7 @@ pub(super) async fn close(
                 statement.version
             );
         }
-        Closed::Refused(checks) => {
+        Closed::Refused(_, checks) => {
             print(context, None, &checks)?;
             let blocking: Vec<&str> = checks
                 .iter()
@@ -96,7 +97,14 @@ pub(super) async fn lock(context: &CommandContext, period: BillingPeriod) -> any
 
 pub(super) async fn reopen(context: &CommandContext, period: BillingPeriod, reason: &str) -> anyhow::Result<()> {
     let database = context.database().await?;
-    close_month::reopen(&database, period, reason, (&context.actor, context.clock)).await?;
+    close_month::reopen(
+        &database,
+        period,
+        reason,
+        &context.closing(),
+        (&context.actor, context.clock),
+    )
+    .await?;
     eprintln!("{period} is open; its statements stay, the next close makes a new version");
     Ok(())
 }
@@ -109,7 +117,7 @@ pub(super) async fn posted(context: &CommandContext, period: BillingPeriod, slip
         bail!("{period} is open: close it first, then post its journal");
     };
     if slips.is_empty() {
-        bail!("name the slip that the books hold, with --slip");
+        return Err(Usage("name the slip that the books hold, with --slip".to_owned()).into());
     }
     for slip in slips {
         note_posted(
@@ -159,6 +167,23 @@ pub(super) async fn reclass(context: &CommandContext, arguments: ReclassArgument
             bail!("department '{code}' is not in the directory");
         }
     }
+    let charged: Amount = match find_state(&mut connection, period).await?.statement_id {
+        Some(statement_id) => {
+            let postings = list_postings(&mut connection, statement_id).await?;
+            let own = postings
+                .iter()
+                .filter(|(_, posting)| posting.department.as_ref() == Some(&arguments.from));
+            own.map(|(_, posting)| posting.amount).sum()
+        }
+        None => Amount::ZERO,
+    };
+    if Amount::from_whole(arguments.jpy.into()) > charged {
+        bail!(
+            "{} was charged ¥{} in {period}; no more can be moved",
+            arguments.from,
+            grouped(&charged.to_string())
+        );
+    }
     let reclass = Reclass {
         reclass_id: 0,
         origin: period,
@@ -167,11 +192,14 @@ pub(super) async fn reclass(context: &CommandContext, arguments: ReclassArgument
         jpy: Amount::from_whole(arguments.jpy.into()),
         reason: arguments.reason.trim().to_owned(),
         approved_by: context.actor.name.clone(),
+        bill: Default::default(),
     };
     let number = record_reclass(&mut connection, &reclass, context.clock.now()).await?;
     eprintln!(
         "reclass {number}: ¥{} of {period} from {} to {}, in the next open month",
-        reclass.jpy, reclass.from_department, reclass.to_department
+        grouped(&reclass.jpy.to_string()),
+        reclass.from_department,
+        reclass.to_department
     );
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! A template is TOML: encoding, header, date format, flags, and for each column a header and a value with fields in braces.
 //! The presets are templates like any other; a company can bring its own.
 
+use chrono::NaiveDate;
+use chrono::format::{Item, StrftimeItems};
 use serde::Deserialize;
 
 use super::{Journal, JournalError, JournalLine, Side, Slip};
@@ -87,6 +89,12 @@ impl Template {
                 template.encoding,
                 Encoding::NAMES.join(", ")
             ));
+        }
+        let is_bad = |item: Item<'_>| matches!(item, Item::Error);
+        let is_date = !StrftimeItems::new(&template.date_format).any(is_bad)
+            && written_date(NaiveDate::MIN, &template.date_format).is_some();
+        if !is_date {
+            return Err(format!("'{}' is no format of a date", template.date_format));
         }
         if template.columns.is_empty() {
             return Err("it has no columns".to_owned());
@@ -186,13 +194,21 @@ impl Template {
                 _ => self.flags.middle.clone(),
             },
             "number" => slip.number.clone(),
-            "date" => slip.date.format(&self.date_format).to_string(),
+            "date" => written_date(slip.date, &self.date_format).unwrap_or_default(),
             "kind" => slip.kind.as_str().to_owned(),
             "line" => (at + 1).to_string(),
             "amount" => line.amount.to_string(),
             _ => neutral(&line.text),
         }
     }
+}
+
+/// A date by a format; none where the format asks for what a date does not have, such as hours.
+fn written_date(date: NaiveDate, format: &str) -> Option<String> {
+    use std::fmt::Write;
+    let mut text = String::new();
+    write!(text, "{}", date.format(format)).ok()?;
+    Some(text)
 }
 
 /// The fields in braces of a value.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Basis, ChargeSum, Column, Entry, Ledger, MonthFacts};
+use super::{Basis, ChargeSum, Column, Entry, Ledger, MonthFacts, living};
 use crate::domain::allocation::{AllocationRule, Method, Pool, rule_for};
 use crate::domain::attribution::Reason;
 use crate::domain::charge::ChargeClass;
@@ -261,19 +261,8 @@ impl<'f> Building<'f> {
         None
     }
 
-    /// A department that exists in the month, or who goes on for it.
     fn in_month(&self, code: &str) -> Option<String> {
-        let department = self.facts.departments.get(code)?;
-        if department.days_valid > 0 {
-            return Some(code.to_owned());
-        }
-        let successor = department.successor.as_deref()?;
-        let lives = self
-            .facts
-            .departments
-            .get(successor)
-            .is_some_and(|next| next.days_valid > 0);
-        lives.then(|| successor.to_owned())
+        living(code, &self.facts.departments).map(str::to_owned)
     }
 
     /// What each department's share is measured by, never below zero.

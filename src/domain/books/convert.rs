@@ -23,8 +23,8 @@ pub enum BillRate {
     /// There is none: the bill is in no total.
     Unknown,
     Rate(Ratio),
-    /// The invoice by its id, in whole units of the currency.
-    Invoice(String, InvoiceTotals),
+    /// The invoice by its id, in whole units of the currency, and the policy's rate for one whose amounts cancel.
+    Invoice(String, InvoiceTotals, Ratio),
 }
 
 /// How a ledger is converted.
@@ -135,7 +135,9 @@ impl Ledger {
                 Conversion::Whole(rates) => match &rates[at] {
                     BillRate::Unknown => None,
                     BillRate::Rate(ratio) => Some(GroupKey::Rate(&bill.payer, &bill.seller, &bill.currency, *ratio)),
-                    BillRate::Invoice(id, totals) => Some(GroupKey::Invoice(id, totals.net, totals.tax)),
+                    BillRate::Invoice(id, totals, policy) => {
+                        Some(GroupKey::Invoice(id, totals.net, totals.tax, *policy))
+                    }
                 },
             };
             match key {
@@ -197,7 +199,14 @@ impl Ledger {
         let group = match key {
             GroupKey::AsBilled(_) => Totals::as_billed(&columns),
             GroupKey::Rate(.., ratio) => Totals::at_rate(*ratio, &columns)?,
-            GroupKey::Invoice(_, net, tax) => Totals::of_invoice(*net, *tax, &columns, others(false), others(true))?,
+            GroupKey::Invoice(_, net, tax, policy) => {
+                let own = cells
+                    .iter()
+                    .filter(|(cell, _)| cell.0 != Column::Tax)
+                    .map(|(_, sums)| sums.0.units().abs());
+                let turnover = own.sum::<i128>() + others(false).units().abs();
+                Totals::of_invoice((*net, *tax), (*policy, turnover), &columns, others(false), others(true))?
+            }
         };
         let at = converted.groups.len();
         let first = converted.postings.len();
@@ -256,8 +265,11 @@ enum GroupKey<'l> {
     AsBilled(usize),
     /// Payer, seller and currency are booked apart, so they are rounded apart.
     Rate(&'l str, &'l str, &'l str, Ratio),
-    Invoice(&'l str, i128, i128),
+    Invoice(&'l str, i128, i128, Ratio),
 }
+
+/// An invoice's net of less than one part in so many of its turnover is no base for a rate.
+const CANCELS_BELOW: i128 = 100;
 
 /// A group's total down to its columns.
 struct Totals {
@@ -308,8 +320,8 @@ impl Totals {
     }
 
     fn of_invoice(
-        net: i128,
-        tax: i128,
+        (net, tax): (i128, i128),
+        (policy, turnover): (Ratio, i128),
         columns: &[(Column, Amount)],
         others: Amount,
         other_tax: Amount,
@@ -318,14 +330,22 @@ impl Totals {
         let mut this = Self::as_billed(&[]);
         this.is_as_billed = false;
         let billed: Amount = own.iter().map(|(_, billed)| *billed).sum();
-        this.net = Ratio::of_total(net, billed + others);
-        this.other_services = this.divide(net, &own, others, this.net)?;
-        if this.net.is_none() && net != 0 {
-            this.rest.push((
-                Column::Other,
-                Pool::Other("InvoiceRounding".to_owned()),
-                Amount::from_whole(net),
-            ));
+        let cancels = (billed + others).units().abs() < turnover / CANCELS_BELOW;
+        // Where charges and credits cancel, the little that is left says nothing about the rate.
+        let (ratio, divided) = if cancels {
+            (
+                Some(policy),
+                (billed + others).to_whole(policy).ok_or(TooLargeToConvert)?,
+            )
+        } else {
+            (Ratio::of_total(net, billed + others), net)
+        };
+        this.net = ratio;
+        this.other_services = this.divide(divided, &own, others, this.net)?;
+        let rounding = if ratio.is_some() { net - divided } else { net };
+        if rounding != 0 {
+            let pool = Pool::Other("InvoiceRounding".to_owned());
+            this.rest.push((Column::Other, pool, Amount::from_whole(rounding)));
         }
         let taxed: Amount = own_tax.iter().map(|(_, billed)| *billed).sum();
         this.tax = Ratio::of_total(tax, taxed + other_tax);

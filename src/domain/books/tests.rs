@@ -24,6 +24,10 @@ fn rate(text: &str) -> BillRate {
     BillRate::Rate(Ratio::of_rate(rate).unwrap_or_else(|| panic!("{text}")))
 }
 
+fn policy() -> Ratio {
+    Ratio::of_rate(Decimal::from(150)).unwrap_or_else(|| panic!("150"))
+}
+
 fn bill(invoice: &str) -> Bill {
     Bill {
         payer: "111122223333".to_owned(),
@@ -313,6 +317,7 @@ fn an_invoices_yen_are_divided_with_the_other_services_on_it() {
             net: 16_001,
             tax: 1_600,
         },
+        policy(),
     );
     let converted = ledger
         .convert(&Conversion::Whole(vec![invoice]))
@@ -332,26 +337,21 @@ fn an_invoices_yen_are_divided_with_the_other_services_on_it() {
     assert_eq!(converted.total(), Amount::from_whole(5_280));
 }
 
+/// 5 and -5 dollars for one yen: by the policy's 150 they are 750 and -750, and the yen has a name.
 #[test]
-fn yen_without_dollars_have_a_name() {
+fn an_invoice_whose_amounts_cancel_is_at_the_policys_rate() {
     let facts = facts(vec![usage(Some("sales"), "5"), usage(Some("legal"), "-5")]);
     let ledger = Ledger::build(period(), &facts, &[]);
-    let invoice = BillRate::Invoice("X".to_owned(), InvoiceTotals { net: 1, tax: 2 });
+    let invoice = BillRate::Invoice("X".to_owned(), InvoiceTotals { net: 1, tax: 2 }, policy());
     let converted = ledger
         .convert(&Conversion::Whole(vec![invoice]))
         .unwrap_or_else(|e| panic!("{e}"));
-    let kept: Vec<_> = Chargeback::by_department(period(), &converted.postings)
-        .kept
-        .iter()
-        .map(|k| (k.label.clone(), k.amount))
-        .collect();
-    assert_eq!(
-        kept,
-        [
-            ("Tax".to_owned(), Amount::from_whole(2)),
-            ("InvoiceRounding".to_owned(), Amount::from_whole(1))
-        ]
-    );
+    let month = Chargeback::by_department(period(), &converted.postings);
+    let rows: Vec<_> = month.rows.iter().map(|row| row.total().to_string()).collect();
+    assert_eq!(rows, ["750", "-750"]);
+    let kept: Vec<_> = month.kept.iter().map(|k| (k.label.clone(), k.amount)).collect();
+    let named = |label: &str, yen| (label.to_owned(), Amount::from_whole(yen));
+    assert_eq!(kept, [named("Tax", 2), named("InvoiceRounding", 1)]);
 }
 
 /// A random company's month: everything that can be odd about it is.
@@ -468,7 +468,7 @@ fn company(seed: u64) -> Company {
                     net: i128::from(random.random_range(-1_000_000_i64..1_000_000_000_000)),
                     tax: i128::from(random.random_range(-1_000_i64..1_000_000)),
                 };
-                BillRate::Invoice(bill.invoice.clone().unwrap_or_default(), totals)
+                BillRate::Invoice(bill.invoice.clone().unwrap_or_default(), totals, policy())
             }
         })
         .collect();

@@ -45,10 +45,10 @@ async fn a_journal_moves_what_each_department_is_charged() {
         lines,
         [
             "[表題行],日付,伝票番号,決算整理仕訳,借方勘定科目,借方科目コード,借方補助科目,借方取引先,借方取引先コード,借方部門,借方品目,借方メモタグ,借方セグメント1,借方セグメント2,借方セグメント3,借方金額,借方税区分,借方税額,貸方勘定科目,貸方科目コード,貸方補助科目,貸方取引先,貸方取引先コード,貸方部門,貸方品目,貸方メモタグ,貸方セグメント1,貸方セグメント2,貸方セグメント3,貸方金額,貸方税区分,貸方税額,摘要",
-            "[明細行],2026/10/31,101301,,クラウド利用料,7101,,,,開発本部,,,,,,7039,対象外,0,クラウド利用料,7101,,,,情報システム部,,,,,,7039,対象外,0,Claude 2026年10月分 開発本部",
-            "[明細行],2026/10/31,101301,,クラウド利用料,7101,,,,営業部,,,,,,12803,対象外,0,クラウド利用料,7101,,,,情報システム部,,,,,,12803,対象外,0,Claude 2026年10月分 営業部",
+            "[明細行],2026/10/31,100131,,クラウド利用料,7101,,,,開発本部,,,,,,7039,対象外,0,クラウド利用料,7101,,,,情報システム部,,,,,,7039,対象外,0,Claude 2026年10月分 開発本部",
+            "[明細行],2026/10/31,100131,,クラウド利用料,7101,,,,営業部,,,,,,12803,対象外,0,クラウド利用料,7101,,,,情報システム部,,,,,,12803,対象外,0,Claude 2026年10月分 営業部",
             // What the other company owes.
-            "[明細行],2026/10/31,101301,,未収入金,1180,,JP02,,,,,,,,5336,対象外,0,クラウド利用料,7101,,,,情報システム部,,,,,,5336,対象外,0,Claude 2026年10月分 JP02",
+            "[明細行],2026/10/31,100131,,未収入金,1180,,JP02,,,,,,,,5336,対象外,0,クラウド利用料,7101,,,,情報システム部,,,,,,5336,対象外,0,Claude 2026年10月分 JP02",
             "",
         ]
     );
@@ -86,7 +86,7 @@ async fn a_journal_moves_what_each_department_is_charged() {
         ],
     )
     .await;
-    assert!(dated.contains("2026/11/06,101301"));
+    assert!(dated.contains("2026/11/06,100131"));
 }
 
 /// Gross: with all of the tax, 1,013 and 507.  Net with 30 % of it not deductible: 1,520 x 0.3 = 456; 303.9 and 152.1.
@@ -100,7 +100,7 @@ async fn tax_is_charged_by_the_entitys_mode() {
         let company = closed(name, &settings).await;
         let journal = text(&company, &["--as", "journal:sap", "--legal-entity", "JP01"]).await;
         for amount in [sales, engineering] {
-            assert!(journal.contains(&format!(",{amount},101301,")), "{name}: {journal}");
+            assert!(journal.contains(&format!(",{amount},100131,")), "{name}: {journal}");
         }
     }
 }
@@ -118,7 +118,7 @@ async fn every_preset_writes_what_its_system_reads() {
     let obc = cp932(bytes(&company, &with("journal:obc")).await);
     assert!(
         obc.starts_with("OBCD001,CSJS005,CSJS007,")
-            && obc.contains("\r\n*,2026/10/31,101301,Claude 2026年10月分 開発本部,0001200,7101,"),
+            && obc.contains("\r\n*,2026/10/31,100131,Claude 2026年10月分 開発本部,0001200,7101,"),
         "{obc}"
     );
     // No header; the lines of one slip are marked as first, middle and last.
@@ -261,7 +261,7 @@ async fn the_csv_opens_in_excel_and_is_no_formula() {
     assert_eq!(
         lines,
         [
-            "\u{feff}対象月,区分,部門コード,部門名,原価センタ,会社,直課,配賦,その他,割引,クレジット,返金,消費税,過月調整,合計",
+            "\u{feff}対象月,区分,部門コード,部門名,原価センタ,会社,直課,配賦,その他,割引,クレジット,返金,消費税,前月以前調整,合計",
             "2026-10,部門,sales,営業部,0001300,JP01,12269,1067,0,0,-533,0,1013,0,13816",
             "2026-10,部門,engineering,開発本部,0001200,JP01,6773,533,0,0,-267,0,507,0,7546",
             "2026-10,部門,research,研究所,0002100,JP02,5336,0,0,0,0,0,0,0,5336",

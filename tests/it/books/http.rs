@@ -115,7 +115,7 @@ async fn a_month_is_closed_over_http() {
     let (status, said) = server
         .get(&format!("{month}/statement?format=journal&preset=freee"))
         .await;
-    assert!(status == 409 && said.contains("legal entities"), "{said}");
+    assert!(status == 409 && said.contains("[[journal.sources]]"), "{said}");
     assert_eq!(server.get(&format!("{month}/statement?format=pdf")).await.0, 400);
 
     // Whoever prepared a month does not lock it, and an operator does neither.

@@ -47,6 +47,8 @@ async fn open_months_follow_the_directory_and_closed_ones_do_not() {
             "final",
             "--accept",
             "invoiced=AWS has made none",
+            "--accept",
+            "rate=planning is the policy",
         ])
         .await;
     let totals = async |period: &str| -> Vec<(String, String)> {

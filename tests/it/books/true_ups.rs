@@ -81,7 +81,7 @@ async fn what_comes_after_the_lock_is_novembers() {
     assert!(said.contains("2026-10 is not locked"), "{said}");
     company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
     company
-        .run(&["chargeback", "posted", "2026-10", "--slip", "101301"])
+        .run(&["chargeback", "posted", "2026-10", "--slip", "100131"])
         .await;
     company.run(&["chargeback", "lock", "2026-10"]).await;
     let locked = company.rows("2026-10").await;

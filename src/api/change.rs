@@ -1,0 +1,176 @@
+//! `GET /api/v1/chargeback/{period}/change`: why each department's amount is not last month's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Json;
+use axum::extract::{Extension, Path, State};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use utoipa::{IntoParams, ToSchema};
+
+use super::chargeback::{begin_moment, not_loaded, parse_period};
+use super::sealed::SealedMonth;
+use super::view::MoneyView;
+use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::change::{MonthOf, reasons};
+use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
+use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
+use crate::http::AppState;
+use crate::http::error::{ApiError, Problem};
+use crate::http::query::Query;
+use crate::store::StoreResult;
+use crate::store::books::{Leaves, assemble};
+use crate::store::chargeback::find_data_as_of;
+use crate::store::directory::list_departments;
+use crate::store::explain::list_segments;
+use crate::store::month::find_state;
+
+/// Why amounts changed; the reasons of each department add up to its change.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChangeView {
+    pub period: String,
+    pub against: String,
+    pub departments: Vec<DepartmentChangeView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DepartmentChangeView {
+    pub department: String,
+    pub before: MoneyView,
+    pub after: MoneyView,
+    pub change: MoneyView,
+    pub reasons: Vec<ReasonView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReasonView {
+    pub reason: &'static str,
+    pub amount: MoneyView,
+}
+
+/// Compares two months; `None` where one of them is not loaded.
+pub async fn change(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    against: BillingPeriod,
+    planning_rate: rust_decimal::Decimal,
+) -> StoreResult<Option<ChangeView>> {
+    let mut moment = begin_moment(connection).await?;
+    let Some(before) = read(&mut moment, against, planning_rate).await? else {
+        return Ok(None);
+    };
+    let Some(after) = read(&mut moment, period, planning_rate).await? else {
+        return Ok(None);
+    };
+    moment.commit().await?;
+    let nothing = MonthOf::default();
+    let codes: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let yen = |amount| MoneyView::new(amount, "JPY");
+    let mut departments: Vec<(Amount, DepartmentChangeView)> = Vec::new();
+    for code in codes {
+        let (before, after) = (
+            before.get(code).unwrap_or(&nothing),
+            after.get(code).unwrap_or(&nothing),
+        );
+        let total = |month: &MonthOf| month.columns.values().copied().sum::<Amount>();
+        let change = total(after) - total(before);
+        let reasons = reasons(before, after)
+            .into_iter()
+            .filter(|reason| !reason.amount.is_zero());
+        let view = DepartmentChangeView {
+            department: code.clone(),
+            before: yen(total(before)),
+            after: yen(total(after)),
+            change: yen(change),
+            reasons: reasons
+                .map(|reason| ReasonView {
+                    reason: reason.name,
+                    amount: yen(reason.amount),
+                })
+                .collect(),
+        };
+        departments.push((change, view));
+    }
+    departments.sort_by_key(|(change, _)| std::cmp::Reverse(change.units().abs()));
+    Ok(Some(ChangeView {
+        period: period.to_string(),
+        against: against.to_string(),
+        departments: departments.into_iter().map(|(_, view)| view).collect(),
+    }))
+}
+
+async fn read(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    planning_rate: rust_decimal::Decimal,
+) -> StoreResult<Option<BTreeMap<String, MonthOf>>> {
+    if find_data_as_of(connection, period).await?.is_none() {
+        return Ok(None);
+    }
+    let reporting = Reporting::Yen { planning_rate };
+    let chargeback = match find_state(connection, period).await?.statement_id {
+        Some(statement_id) => {
+            SealedMonth::read(connection, statement_id, GroupBy::Department, reporting)
+                .await?
+                .chargeback
+        }
+        None => {
+            let departments = list_departments(connection).await?;
+            let books = assemble(connection, period, &departments, reporting, Leaves::None).await?;
+            Chargeback::by_department(period, &books.converted.postings)
+        }
+    };
+    let mut segments = list_segments(connection, period).await?;
+    let months = chargeback.rows.into_iter().filter_map(|row| {
+        let code = row.code?;
+        let segments = segments.remove(&code).unwrap_or_default();
+        Some((
+            code,
+            MonthOf {
+                segments,
+                columns: row.columns,
+            },
+        ))
+    });
+    Ok(Some(months.collect()))
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeQuery {
+    /// The earlier month as YYYY-MM; the one before by default.
+    pub against: Option<String>,
+}
+
+/// Why each department's amount is not another month's.
+#[utoipa::path(
+    get,
+    path = "/api/v1/chargeback/{period}/change",
+    tag = "chargeback",
+    params(("period" = String, Path, description = "Month as YYYY-MM"), ChangeQuery),
+    responses(
+        (status = 200, body = ChangeView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn get_change(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(period): Path<String>,
+    Query(query): Query<ChangeQuery>,
+) -> Result<Json<ChangeView>, ApiError> {
+    let period = parse_period(&period)?;
+    let against = query
+        .against
+        .as_deref()
+        .map(parse_period)
+        .transpose()?
+        .unwrap_or(period.previous());
+    authorize(&actor, Action::ReadChargeback)?;
+    let mut connection = state.database.pool.acquire().await?;
+    let view = change(&mut connection, period, against, state.config.currency.planning_rate).await?;
+    Ok(Json(view.ok_or_else(|| not_loaded(against.min(period)))?))
+}
