@@ -15,12 +15,30 @@ alter table person_model_months
     add column seller text not null default '',
     add column invoice text;
 
+-- Attributed usage by person and bill: a chargeback by person needs no models.
+create table person_months (
+    billing_period date not null,
+    source_id integer not null,
+    payer text not null,
+    seller text not null,
+    invoice text,
+    currency text not null,
+    department text not null,
+    person text,
+    lines bigint not null,
+    tokens bigint not null,
+    cost numeric not null
+);
+
+create index person_months_period on person_months (billing_period, source_id);
+
 -- Makes a source's sums of a month anew from its charges: the way back from the charges that a load computes as well.
 create function roll_up_charges(of_source integer, of_period date) returns void language plpgsql as $$
 begin
     delete from department_days where source_id = of_source and billing_period = of_period;
     delete from department_months where source_id = of_source and billing_period = of_period;
     delete from person_model_months where source_id = of_source and billing_period = of_period;
+    delete from person_months where source_id = of_source and billing_period = of_period;
 
     create temporary table charged on commit drop as
     select
@@ -88,6 +106,14 @@ begin
     group by
         payer, seller, invoice, currency, state, reason, department, person, project, provider, family, version, model,
         token_kind, cache_ttl, route, tier, context, line_kind;
+
+    insert into person_months (
+        billing_period, source_id, payer, seller, invoice, currency, department, person, lines, tokens, cost
+    )
+    select of_period, of_source, payer, seller, invoice, currency, department, person, sum(lines), sum(tokens), sum(cost)
+    from charged
+    where charge_class = 'usage' and state = 'attributed'
+    group by payer, seller, invoice, currency, department, person;
 
     drop table charged;
 end

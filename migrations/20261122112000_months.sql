@@ -48,6 +48,22 @@ create table statement_lines (
     primary key (statement_id, line)
 );
 
+-- A statement's lines summed by holder: what pages of a closed month are made from.
+create table statement_postings (
+    statement_id integer not null references statements,
+    posting integer not null,
+    bill_group integer not null,
+    column_name text not null,
+    department text,
+    pool text,
+    currency text not null,
+    billed numeric not null,
+    amount numeric not null,
+    lines bigint not null,
+    tokens bigint not null,
+    primary key (statement_id, posting)
+);
+
 -- The deliveries that a statement rests on.
 create table statement_deliveries (
     statement_id integer not null references statements,

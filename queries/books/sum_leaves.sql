@@ -1,5 +1,5 @@
--- Attributed usage of a month per bill, department and person; per model and project too where these are asked for.
--- $1 billing period, $2 whether models and projects are
+-- Attributed usage of a month per bill, department, person, model and project.
+-- $1 billing period
 -- Index: person_model_months_period.
 select
     payer,
@@ -8,11 +8,11 @@ select
     currency,
     department as "department!",
     person,
-    case when $2 then model end as model,
-    case when $2 then project end as project,
+    model,
+    project,
     sum(lines)::bigint as "lines!",
     sum(tokens)::bigint as "tokens!",
     sum(cost) as "cost!"
 from person_model_months
 where billing_period = $1 and state = 'attributed'
-group by payer, seller, invoice, currency, department, person, 7, 8
+group by payer, seller, invoice, currency, department, person, model, project

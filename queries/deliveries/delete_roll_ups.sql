@@ -10,6 +10,10 @@ months as (
 
 models as (
     delete from person_model_months where source_id = $1 and billing_period = $2
+),
+
+people as (
+    delete from person_months where source_id = $1 and billing_period = $2
 )
 
 delete from left_out_totals where source_id = $1 and billing_period = $2

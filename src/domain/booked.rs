@@ -332,8 +332,18 @@ pub struct OwnerKey<'a> {
     pub project: Option<&'a str>,
 }
 
+/// Attributed usage of somebody on a bill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersonKey<'a> {
+    pub bill: BillKey<'a>,
+    pub currency: &'a str,
+    pub department: &'a str,
+    pub person: Option<&'a str>,
+}
+
 /// All roll-ups of a delivery.
 pub struct RollUps<'a> {
+    pub person_months: HashMap<PersonKey<'a>, RollUp>,
     pub department_days: BTreeMap<(NaiveDate, DepartmentKey<'a>), RollUp>,
     pub department_months: BTreeMap<DepartmentMonthKey<'a>, RollUp>,
     pub person_model_months: Vec<(PersonModelKey<'a>, RollUp)>,
@@ -396,6 +406,7 @@ impl Booked {
         }
         let mut department_months: HashMap<DepartmentMonthKey<'_>, RollUp> = HashMap::new();
         let mut person_models: HashMap<PersonModelKey<'_>, RollUp> = HashMap::new();
+        let mut person_months: HashMap<PersonKey<'_>, RollUp> = HashMap::new();
         for ((section, attribution, meter), sums) in months {
             let (payer, seller, invoice, account, charge_type, currency) = section;
             let (owner, meter) = (&self.attributions[attribution as usize], &self.meters[meter as usize]);
@@ -419,6 +430,15 @@ impl Booked {
                 department: department_key(attribution, charge_type, currency),
             };
             department_months.entry(key).or_default().merge(&sums);
+            if let Some(department) = owner.department.as_deref().filter(|_| owner.state == State::Attributed) {
+                let key = PersonKey {
+                    bill,
+                    currency: texts.or_empty(currency),
+                    department,
+                    person: owner.person.as_deref(),
+                };
+                person_months.entry(key).or_default().merge(&sums);
+            }
             if is_usage {
                 let key = PersonModelKey {
                     bill,
@@ -436,6 +456,7 @@ impl Booked {
             }
         }
         let roll_ups = RollUps {
+            person_months,
             department_days,
             department_months: department_months.into_iter().collect(),
             person_model_months: person_models.into_iter().collect(),
@@ -461,6 +482,13 @@ impl Booked {
             sum(&mut roll_ups.department_months.values()),
             total,
             "department months add up to the delivery"
+        );
+        let attributed = roll_ups.person_model_months.iter();
+        let attributed = attributed.filter(|(key, _)| key.attribution.state == State::Attributed);
+        assert_eq!(
+            sum(&mut roll_ups.person_months.values()),
+            sum(&mut attributed.map(|(_, s)| s)),
+            "people add up to the attributed usage"
         );
         let usage = sum(&mut roll_ups
             .department_months

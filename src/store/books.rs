@@ -202,22 +202,41 @@ pub async fn read_month(
         });
     }
     let mut read = Vec::new();
-    if leaves != Leaves::None {
-        let whole = leaves == Leaves::Whole;
-        let rows = sqlx::query_file!("queries/books/sum_leaves.sql", period.first_day(), whole)
-            .fetch_all(&mut *connection)
-            .await?;
-        for row in rows {
-            read.push(LeafSum {
-                bill: bills.position(row.payer, row.seller, row.invoice, row.currency),
-                department: row.department,
-                person: row.person,
-                model: row.model,
-                project: row.project,
-                lines: row.lines,
-                tokens: row.tokens,
-                cost: amount(row.cost)?,
-            });
+    match leaves {
+        Leaves::None => {}
+        Leaves::People => {
+            let rows = sqlx::query_file!("queries/books/sum_people.sql", period.first_day())
+                .fetch_all(&mut *connection)
+                .await?;
+            for row in rows {
+                read.push(LeafSum {
+                    bill: bills.position(row.payer, row.seller, row.invoice, row.currency),
+                    department: row.department,
+                    person: row.person,
+                    model: None,
+                    project: None,
+                    lines: row.lines,
+                    tokens: row.tokens,
+                    cost: amount(row.cost)?,
+                });
+            }
+        }
+        Leaves::Whole => {
+            let rows = sqlx::query_file!("queries/books/sum_leaves.sql", period.first_day())
+                .fetch_all(&mut *connection)
+                .await?;
+            for row in rows {
+                read.push(LeafSum {
+                    bill: bills.position(row.payer, row.seller, row.invoice, row.currency),
+                    department: row.department,
+                    person: row.person,
+                    model: row.model,
+                    project: row.project,
+                    lines: row.lines,
+                    tokens: row.tokens,
+                    cost: amount(row.cost)?,
+                });
+            }
         }
     }
     let facts = MonthFacts {

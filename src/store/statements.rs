@@ -70,26 +70,53 @@ const LINE_COLUMNS: [&str; 14] = [
     "tokens",
 ];
 
+const POSTING_COLUMNS: [&str; 11] = [
+    "statement_id",
+    "posting",
+    "bill_group",
+    "column_name",
+    "department",
+    "pool",
+    "currency",
+    "billed",
+    "amount",
+    "lines",
+    "tokens",
+];
+
 /// The canonical text of a line, with its person's opaque id.
 fn canonical_line(text: &mut String, line: &StatementLine, person: Option<Uuid>) {
-    let escaped = |value: Option<&str>| serde_json::to_string(&value).unwrap_or_default();
     let pool = line.pool.as_ref().map(Pool::to_string);
+    let person = person.map(|id| id.to_string());
+    let _ = write!(text, "[{},\"{}\",", line.bill_group, line.column.as_str());
+    for value in [
+        line.department.as_deref(),
+        pool.as_deref(),
+        person.as_deref(),
+        line.model.as_deref(),
+        line.project.as_deref(),
+    ] {
+        push_json(text, value);
+        text.push(',');
+    }
     let _ = writeln!(
         text,
-        "[{},\"{}\",{},{},{},{},{},\"{}\",\"{}\",\"{}\",{},{}]",
-        line.bill_group,
-        line.column.as_str(),
-        escaped(line.department.as_deref()),
-        escaped(pool.as_deref()),
-        escaped(person.map(|id| id.to_string()).as_deref()),
-        escaped(line.model.as_deref()),
-        escaped(line.project.as_deref()),
-        line.currency,
-        line.billed,
-        line.amount,
-        line.lines,
-        line.tokens,
+        "\"{}\",\"{}\",\"{}\",{},{}]",
+        line.currency, line.billed, line.amount, line.lines, line.tokens
     );
+}
+
+/// A text as JSON has it.  Almost none needs an escape.
+fn push_json(text: &mut String, value: Option<&str>) {
+    match value {
+        None => text.push_str("null"),
+        Some(value) if value.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') => {
+            text.push('"');
+            text.push_str(value);
+            text.push('"');
+        }
+        Some(value) => text.push_str(&serde_json::to_string(value).unwrap_or_default()),
+    }
 }
 
 fn digest_of(previous: Option<&str>, head: &str, lines: &str) -> String {
@@ -152,6 +179,7 @@ pub async fn seal(connection: &mut PgConnection, sealing: &Sealing<'_>) -> Store
     .execute(&mut *connection)
     .await?;
     write_lines(connection, statement_id, sealing.lines, id_of).await?;
+    write_postings(connection, statement_id, sealing.lines).await?;
     Ok(Statement {
         statement_id,
         period: sealing.period,
@@ -194,6 +222,42 @@ async fn write_lines(
             .numeric(line.amount)
             .int8(line.lines)
             .int8(line.tokens);
+        copy.flush_when_full().await?;
+    }
+    copy.finish().await?;
+    Ok(())
+}
+
+/// The lines summed by holder; they add up to the same.
+async fn write_postings(connection: &mut PgConnection, statement_id: i32, lines: &[StatementLine]) -> StoreResult<()> {
+    type Holder<'l> = (usize, Column, Option<&'l str>, Option<&'l Pool>, &'l str);
+    let mut sums: BTreeMap<Holder<'_>, (Amount, Amount, i64, i64)> = BTreeMap::new();
+    for line in lines {
+        let holder = (
+            line.bill_group,
+            line.column,
+            line.department.as_deref(),
+            line.pool.as_ref(),
+            line.currency.as_str(),
+        );
+        let sum = sums.entry(holder).or_default();
+        *sum = (
+            sum.0 + line.billed,
+            sum.1 + line.amount,
+            sum.2 + line.lines,
+            sum.3 + line.tokens,
+        );
+    }
+    let mut copy = Copy::into(connection, "statement_postings", &POSTING_COLUMNS).await?;
+    for (at, ((bill_group, column, department, pool, currency), sum)) in (0_i32..).zip(sums) {
+        let bill_group = i32::try_from(bill_group).map_err(|_| StoreError::TooLarge)?;
+        let pool = pool.map(Pool::to_string);
+        let mut row = copy.row(11);
+        row.int4(statement_id).int4(at).int4(bill_group).text(column.as_str());
+        row.text_or_null(department)
+            .text_or_null(pool.as_deref())
+            .text(currency);
+        row.numeric(sum.0).numeric(sum.1).int8(sum.2).int8(sum.3);
         copy.flush_when_full().await?;
     }
     copy.finish().await?;

@@ -1,5 +1,6 @@
 //! Golden books: a small company whose months can be checked by hand.
 
+mod closing;
 mod company;
 mod files;
 mod http;

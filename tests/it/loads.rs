@@ -475,7 +475,12 @@ async fn sums_made_anew_from_charges_are_those_of_the_load() {
     anbun::sample::write_sample(&sample, size, &|_| {}).unwrap();
     import_directory(&database, &sample.join("directory")).await;
     load(&database, &sample.join("export")).await;
-    for table in ["department_days", "department_months", "person_model_months"] {
+    for table in [
+        "department_days",
+        "department_months",
+        "person_model_months",
+        "person_months",
+    ] {
         let sums = format!("select coalesce(string_agg(t::text, E'\\n' order by t::text), '') from {table} as t");
         let of_load: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sums.clone()))
             .fetch_one(&database.pool)

@@ -59,6 +59,19 @@ const DEPARTMENT_MONTH_COLUMNS: [&str; 19] = [
     "cost",
     "net_cost",
 ];
+const PERSON_MONTH_COLUMNS: [&str; 11] = [
+    "billing_period",
+    "source_id",
+    "payer",
+    "seller",
+    "invoice",
+    "currency",
+    "department",
+    "person",
+    "lines",
+    "tokens",
+    "cost",
+];
 const PERSON_MODEL_COLUMNS: [&str; 25] = [
     "billing_period",
     "source_id",
@@ -130,6 +143,7 @@ pub(super) async fn write_roll_ups(
         copy.flush_when_full().await?;
     }
     copy.finish().await?;
+    write_person_months(connection, source_id, period, roll_ups).await?;
     let mut copy = Copy::into(connection, "person_model_months", &PERSON_MODEL_COLUMNS).await?;
     for (key, sums) in &roll_ups.person_model_months {
         let (owner, meaning) = (&key.attribution, key.meaning);
@@ -158,6 +172,25 @@ pub(super) async fn write_roll_ups(
             .int8(sums.tokens)
             .numeric(sums.cost)
             .numeric(sums.net_cost);
+        copy.flush_when_full().await?;
+    }
+    copy.finish().await?;
+    Ok(())
+}
+
+async fn write_person_months(
+    connection: &mut PgConnection,
+    source_id: i32,
+    period: BillingPeriod,
+    roll_ups: &RollUps<'_>,
+) -> StoreResult<()> {
+    let mut copy = Copy::into(connection, "person_months", &PERSON_MONTH_COLUMNS).await?;
+    for (key, sums) in &roll_ups.person_months {
+        let mut row = copy.row(11);
+        row.date(period.first_day()).int4(source_id);
+        put_bill(&mut row, &key.bill);
+        row.text(key.currency).text(key.department).text_or_null(key.person);
+        row.int8(sums.lines).int8(sums.tokens).numeric(sums.cost);
         copy.flush_when_full().await?;
     }
     copy.finish().await?;

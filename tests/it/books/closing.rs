@@ -1,0 +1,340 @@
+//! What may not happen around a close.
+
+use crate::books::company::{Company, DIRECTORY, Line};
+use crate::books::october::{INVOICES, bill, line, october, october_with};
+
+const JOURNAL: &str = "[journal]\n[[journal.sources]]\nsource_department = 'it'\n";
+
+async fn total(company: &Company, period: &str) -> String {
+    let month = company.json(&["chargeback", "preview", period]).await;
+    month["total"]["amount"].as_str().unwrap().to_owned()
+}
+
+async fn journal(company: &Company, more: &[&str]) -> String {
+    let all = [
+        &[
+            "chargeback",
+            "export",
+            "2026-10",
+            "--as",
+            "journal:yayoi",
+            "--encoding",
+            "utf-8",
+            "--legal-entity",
+            "JP01",
+            "-o",
+            "-",
+        ],
+        more,
+    ]
+    .concat();
+    company.run(&all).await
+}
+
+/// Number, date, amount and debit department of each line.
+fn lines(journal: &str) -> Vec<(String, String, String, String)> {
+    let cells = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        (
+            cells[1].to_owned(),
+            cells[3].to_owned(),
+            cells[8].to_owned(),
+            cells[6].to_owned(),
+        )
+    };
+    journal.lines().map(cells).collect()
+}
+
+fn cell(number: &str, date: &str, amount: &str, department: &str) -> (String, String, String, String) {
+    (
+        number.to_owned(),
+        date.to_owned(),
+        amount.to_owned(),
+        department.to_owned(),
+    )
+}
+
+/// Closing a final month again is no way around reopening it.
+#[tokio::test]
+async fn a_final_month_is_not_closed_into_something_else() {
+    let company = october("final-again").await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    let close = ["chargeback", "close", "2026-10", "--to", "final"];
+    company.run(&close).await;
+    let before = total(&company, "2026-10").await;
+    let keep = "pool,method,members,fallback,legal_entity,valid_from,valid_to\ntax,keep,,,,2026-04,\n";
+    company
+        .run(&["allocation", "import", &company.file("keep.csv", keep)])
+        .await;
+    let again = company.json(&close).await;
+    assert_eq!(
+        (again["statement"]["version"].as_i64(), total(&company, "2026-10").await),
+        (Some(1), before)
+    );
+    // Nor is it taken away.
+    let source: String = sqlx::query_scalar("select name from sources")
+        .fetch_one(&company.installation.database.pool)
+        .await
+        .unwrap();
+    let (_, said) = company
+        .refused(&["ingest", "forget", &source, "--period", "2026-10"])
+        .await;
+    assert!(said.contains("2026-10 is final"), "{said}");
+}
+
+/// The directory moved on while the month was final: reopened, it follows.
+#[tokio::test]
+async fn a_reopened_month_follows_the_directory() {
+    let company = october("reopened").await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    let gateway = DIRECTORY[2].1.replace("*,*,,,,gateway", "*,*,,engineering,,gateway");
+    company
+        .run(&["directory", "import", &company.file("principals.csv", &gateway)])
+        .await;
+    let direct =
+        |rows: &[(String, [String; 8])]| rows.iter().find(|(code, _)| code == "engineering").unwrap().1[0].clone();
+    let sealed = direct(&company.rows("2026-10").await);
+    company
+        .run(&[
+            "chargeback",
+            "reopen",
+            "2026-10",
+            "--reason",
+            "the gateway is engineering's",
+        ])
+        .await;
+    assert_ne!(direct(&company.rows("2026-10").await), sealed);
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+}
+
+/// v1 is posted, reopened, and closed as v2: the file takes v1 back and posts v2, so that the books hold v2 once.
+#[tokio::test]
+async fn a_posted_version_is_taken_back_by_the_next() {
+    let company = october_with("superseded", JOURNAL).await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    let first = lines(&journal(&company, &[]).await);
+    assert_eq!(first[0], cell("100131", "2026/10/31", "7039", "開発本部"));
+    company
+        .run(&["chargeback", "posted", "2026-10", "--slip", "100131"])
+        .await;
+    company
+        .run(&["chargeback", "reopen", "2026-10", "--reason", "tax is cost"])
+        .await;
+    let settings = format!(
+        "[close]\ntwo_person = false\n{JOURNAL}[[journal.entities]]\nlegal_entity = 'JP01'\ntax_mode = 'gross'\n"
+    );
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    // Another statement would be the same as the first; what is booked of it is not.
+    let second = lines(&journal(&company, &[]).await);
+    let half = second.len() / 2;
+    assert_eq!(second.len(), 2 * first.len());
+    assert_eq!(second[0], cell("100141", "2026/10/31", "7039", "情報システム部"));
+    assert_eq!(second[half], cell("100231", "2026/10/31", "7039", "開発本部"));
+    // A file that was made by other settings is another file.
+    company.installation.settings(&settings);
+    let gross = lines(&journal(&company, &[]).await);
+    assert_eq!(gross[half], cell("100231", "2026/10/31", "7546", "開発本部"));
+}
+
+/// The accrual is in October's books: the actual goes to November, or October has the cost twice.
+#[tokio::test]
+async fn an_actual_after_a_posted_accrual_has_a_later_date() {
+    let company = october_with("accrual", JOURNAL).await;
+    company
+        .run(&["chargeback", "close", "2026-10", "--to", "provisional"])
+        .await;
+    let accrual = lines(&journal(&company, &[]).await);
+    let dates: Vec<(&str, &str)> = accrual.iter().map(|line| (line.0.as_str(), line.1.as_str())).collect();
+    assert_eq!(
+        (dates[0], *dates.last().unwrap()),
+        (("100111", "2026/10/31"), ("100121", "2026/11/01"))
+    );
+    company
+        .run(&["chargeback", "posted", "2026-10", "--slip", "100111"])
+        .await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    let export = [
+        "chargeback",
+        "export",
+        "2026-10",
+        "--as",
+        "journal:yayoi",
+        "--legal-entity",
+        "JP01",
+        "-o",
+        "-",
+    ];
+    let (_, said) = company.refused(&export).await;
+    assert!(said.contains("give the actual a --posting-date"), "{said}");
+    assert!(
+        journal(&company, &["--posting-date", "2026-11-06"])
+            .await
+            .contains("2026/11/06")
+    );
+}
+
+#[tokio::test]
+async fn invoices_that_do_not_fit_are_named() {
+    let company = october("odd-invoices").await;
+    let elsewhere = INVOICES.replace("USINV26-300", "USINV26-999");
+    let (code, said) = company
+        .refused(&["invoices", "import", &company.file("elsewhere.csv", &elsewhere)])
+        .await;
+    assert!(
+        code == Some(3) && said.contains("no line of the bill names it"),
+        "{said}"
+    );
+    let (_, said) = company
+        .refused(&["chargeback", "close", "2026-10", "--to", "final"])
+        .await;
+    assert!(said.contains("unexplained") && said.contains("invoices"), "{said}");
+    company.run(&["invoices", "remove", "USINV26-999"]).await;
+    let header = INVOICES.lines().next().unwrap();
+    let third = INVOICES.lines().nth(3).unwrap().trim_start();
+    company
+        .run(&[
+            "invoices",
+            "import",
+            &company.file("third.csv", &format!("{header}\n{third}\n")),
+        ])
+        .await;
+    // The same one twice, and one that corrects the second: 8,105 yen instead of 8,005.
+    let (code, said) = company
+        .refused(&[
+            "invoices",
+            "import",
+            &company.file("again.csv", &format!("{header}\n{third}\n")),
+        ])
+        .await;
+    assert!(code == Some(1) && said.contains("recorded already"), "{said}");
+    let before: i64 = total(&company, "2026-10").await.parse().unwrap();
+    let corrected = "EUINJP26-201,999900001111,\"Amazon Web Services, Inc.\",T9700150104216,corrected,EUINJP26-200,2026-11-20,2026-10,JPY,50.00,8105,none,,,";
+    company
+        .run(&[
+            "invoices",
+            "import",
+            &company.file("corrected.csv", &format!("{header}\n{corrected}\n")),
+        ])
+        .await;
+    assert_eq!(total(&company, "2026-10").await, (before + 100).to_string());
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    assert_eq!(
+        company.json(&["reconcile", "2026-10"]).await["unexplained"]["amount"],
+        "0"
+    );
+    for (name, row, expected) in [
+        (
+            "tax",
+            "X1,1,S,,invoice,,2026-11-02,2026-10,JPY,100,16000,charged,0.10,10,16000",
+            "is about 1600 yen",
+        ),
+        (
+            "none",
+            "X1,1,S,,invoice,,2026-11-02,2026-10,JPY,100,16000,none,0.10,0,1600",
+            "is 'charged' and not 'none'",
+        ),
+    ] {
+        let (_, said) = company
+            .refused(&["invoices", "import", &company.file(name, &format!("{header}\n{row}\n"))])
+            .await;
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+/// Names are in no kept file, and a cell of a session is no formula.
+#[tokio::test]
+async fn no_name_is_kept() {
+    let company = october("names").await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    company
+        .run(
+            &[
+                "chargeback",
+                "export",
+                "2026-10",
+                "--as",
+                "xlsx",
+                "--with-people",
+                "-o",
+                "-",
+            ]
+            .map(|a| if a == "-" { "/dev/null" } else { a }),
+        )
+        .await;
+    let kept: i64 = sqlx::query_scalar("select count(*) from exported_files")
+        .fetch_one(&company.installation.database.pool)
+        .await
+        .unwrap();
+    assert_eq!(kept, 0);
+    let mut lines: Vec<Line> = bill();
+    lines.push(line("AmazonBedrock", "Usage", "=cmd", 1.0));
+    company.run(&["chargeback", "reopen", "2026-10", "--reason", "x"]).await;
+    company.deliver("2026-10", &lines).await;
+    let csv = company
+        .run(&[
+            "costs",
+            "--from",
+            "2026-10-01",
+            "--to",
+            "2026-11-01",
+            "--by",
+            "role",
+            "--format",
+            "csv",
+        ])
+        .await;
+    assert!(csv.contains("\n'=cmd,"), "{csv}");
+}
+
+/// Why November is not October: the parts add up.
+#[tokio::test]
+async fn a_change_has_its_reasons() {
+    let company = october("why").await;
+    let mut november: Vec<Line> = (1..=30)
+        .map(|day| Line {
+            day,
+            invoice: "",
+            ..line("AmazonEC2", "Usage", "", 1.0)
+        })
+        .collect();
+    november.push(Line {
+        invoice: "",
+        ..line("AmazonBedrock", "Usage", "cowork-sales-sato", 120.0)
+    });
+    company.deliver("2026-11", &november).await;
+    let change = company.json(&["chargeback", "why", "2026-11"]).await;
+    let departments = change["departments"].as_array().unwrap();
+    assert_eq!(departments.len(), 3);
+    for department in departments {
+        let amount = |value: &serde_json::Value| {
+            value["amount"]
+                .as_str()
+                .unwrap()
+                .parse::<rust_decimal::Decimal>()
+                .unwrap()
+        };
+        let reasons: rust_decimal::Decimal = department["reasons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|reason| amount(&reason["amount"]))
+            .sum();
+        assert_eq!(reasons, amount(&department["change"]));
+    }
+    let (code, _) = company.refused(&["chargeback", "why", "2026-10"]).await;
+    assert_eq!(code, Some(1));
+}
