@@ -9,6 +9,7 @@ sum over the same rows, asked in the same run.
 import argparse
 import http.client
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -104,8 +105,12 @@ def main():
             print(f"preview by {by}: {took:.0f} ms, {size / 1e6:.1f} MB; {took / peer:.2f} of PostgreSQL's sum of the same rows ({peer:.0f} ms)")
         started = time.perf_counter()
         accept = ["--accept", "rate=bench", "--accept", "days=bench", "--accept", "errors=bench", "--accept", "quarantine=bench"]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         closed = subprocess.run([*anbun, "chargeback", "close", "2026-10", "--to", "provisional", *accept], capture_output=True, text=True)
-        print(f"close: {time.perf_counter() - started:.2f} s, exit {closed.returncode}")
+        took = time.perf_counter() - started
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+        print(f"close: {took:.2f} s ({cpu:.2f} s of CPU here, the rest in PostgreSQL), exit {closed.returncode}")
         print(closed.stderr.strip().splitlines()[-1])
         took, _ = asked(18099, "/api/v1/chargeback/2026-10?by=department")
         print(f"closed month by department: {took:.0f} ms")

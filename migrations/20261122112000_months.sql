@@ -30,8 +30,10 @@ create table statements (
     unique (billing_period, version)
 );
 
+-- Without a foreign key: lines are written with their statement in one transaction, and checking each of a company's half a
+-- million costs as much as writing them.
 create table statement_lines (
-    statement_id integer not null references statements,
+    statement_id integer not null,
     line integer not null,
     bill_group integer not null,
     column_name text not null,

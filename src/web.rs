@@ -4,6 +4,7 @@ mod chargeback_page;
 mod documentation_page;
 mod error_page;
 mod figures;
+mod month_page;
 
 use axum::Router;
 use axum::http::header;
@@ -17,6 +18,7 @@ pub fn router() -> Router<AppState> {
         .route("/", get(|| async { Redirect::temporary("/chargeback") }))
         .route("/chargeback", get(chargeback_page::newest))
         .route("/chargeback/{period}", get(chargeback_page::month))
+        .route("/months/{period}", get(month_page::month))
         .route("/api/docs", get(documentation_page::documentation))
         .route("/assets/anbun.css", get(style_sheet))
         .fallback(error_page::not_found)

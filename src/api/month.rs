@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::chargeback::{begin_moment, not_loaded, parse_period};
 use super::steps::close_settings;
 use super::view::{FindingView, MoneyView};
+use crate::config::Config;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::chargeback::Reporting;
 use crate::domain::close::{Check, MonthState};
@@ -231,12 +232,26 @@ pub async fn get_month(
     let period = parse_period(&period)?;
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
-    let mut moment = begin_moment(&mut connection).await?;
+    Ok(Json(read_month(&mut connection, period, &state.config).await?))
+}
+
+/// A month with the checks of its final close; a final or locked one has none left.
+pub async fn read_month(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    config: &Config,
+) -> Result<MonthView, ApiError> {
+    let mut moment = begin_moment(connection).await?;
     if find_data_as_of(&mut moment, period).await?.is_none() {
         return Err(not_loaded(period));
     }
-    let checks = check(&mut moment, period, MonthState::Final, &close_settings(&state.config)).await?;
-    Ok(Json(month(&mut moment, period, check_views(&checks)).await?))
+    let is_closed = find_state(&mut moment, period).await?.state >= MonthState::Final;
+    let checks = if is_closed {
+        Vec::new()
+    } else {
+        check(&mut moment, period, MonthState::Final, &close_settings(config)).await?
+    };
+    Ok(month(&mut moment, period, check_views(&checks)).await?)
 }
 
 /// From the invoices to the statement, step by step.

@@ -212,7 +212,7 @@ pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
     checks.push(match facts.quarantined > facts.quarantine_max {
         false => quarantine,
         true => Check {
-            message: format!("{} is undecided, {} may be", facts.quarantined, facts.quarantine_max),
+            message: format!("more is undecided than the {} yen that may be", facts.quarantine_max),
             ..quarantine.failing(facts.quarantined)
         },
     });

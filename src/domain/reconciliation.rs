@@ -13,6 +13,7 @@ use super::money::Amount;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub name: &'static str,
+    /// The invoice, or who sells where there is none.
     pub invoice: Option<String>,
     pub usd: Amount,
     pub jpy: Amount,
@@ -42,9 +43,12 @@ pub fn steps(ledger: &Ledger, converted: &Converted, invoices: &[Invoice]) -> Ve
             .filter(|e| group.bills.contains(&e.bill) && e.column == Column::Tax)
             .map(|e| e.cost)
             .sum();
+        let bill = group.bills.first().map(|bill| &ledger.bills[*bill]);
+        let seller = bill.map(|bill| bill.invoice.clone().unwrap_or_else(|| bill.seller.clone()));
         let step = |name, usd, jpy| Step {
             name,
-            invoice: group.invoice.clone(),
+            // A bill without a recorded invoice is told by who sells it.
+            invoice: group.invoice.clone().or_else(|| seller.clone()),
             usd,
             jpy,
         };

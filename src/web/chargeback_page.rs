@@ -56,6 +56,9 @@ struct ChargebackPage {
 struct Line {
     code: String,
     name: String,
+    /// Own usage, and everything else that is charged.
+    direct: String,
+    beside: String,
     amount: String,
     share: String,
     bar: u8,
@@ -198,12 +201,27 @@ fn rows_of(view: &ChargebackView, most: usize) -> Vec<Line> {
     let lines = view.rows.iter().take(most).map(|row| Line {
         code: row.code.clone().unwrap_or_else(|| "no person known".to_owned()),
         name: row.name_ja.as_ref().or(row.name.as_ref()).cloned().unwrap_or_default(),
+        direct: money(&row.direct),
+        beside: beside(&row.total, &row.direct),
         amount: money(&row.total),
         share: percent(row.share.as_deref()),
         bar: bar(&row.total.amount, largest),
         tokens: millions(&row.tokens),
     });
     lines.collect()
+}
+
+/// What is charged besides own usage; empty where nothing is.
+fn beside(total: &MoneyView, direct: &MoneyView) -> String {
+    let exact = |money: &MoneyView| money.amount.parse::<rust_decimal::Decimal>().unwrap_or_default();
+    let rest = exact(total) - exact(direct);
+    if rest.is_zero() {
+        return String::new();
+    }
+    money(&MoneyView {
+        amount: rest.to_string(),
+        currency: total.currency.clone(),
+    })
 }
 
 fn kept_lines(kept: &[KeptView]) -> Vec<Line> {
@@ -214,6 +232,8 @@ fn kept_lines(kept: &[KeptView]) -> Vec<Line> {
         } else {
             kept.class.to_owned()
         },
+        direct: String::new(),
+        beside: String::new(),
         amount: money(&kept.amount),
         share: percent(kept.share.as_deref()),
         bar: 0,

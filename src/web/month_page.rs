@@ -1,0 +1,127 @@
+//! What is left to do until a month is closed, how it ties to its invoices, and its statements.
+
+use askama::Template;
+use axum::extract::{Extension, Path, State};
+use axum::response::Response;
+
+use super::error_page::{PageError, render};
+use super::figures::money;
+use crate::api::chargeback::parse_period;
+use crate::api::month::{MonthView, ReconciliationView, read_month, reconciliation};
+use crate::api::view::{MoneyView, grouped};
+use crate::domain::actor::{Action, Actor, authorize};
+use crate::http::AppState;
+
+#[derive(Template)]
+#[template(path = "month.html")]
+struct MonthPage {
+    period: String,
+    state: &'static str,
+    checks: Vec<CheckLine>,
+    steps: Vec<StepLine>,
+    unexplained: String,
+    statements: Vec<StatementLine>,
+    posted: String,
+    events: Vec<String>,
+}
+
+struct CheckLine {
+    name: &'static str,
+    state: &'static str,
+    passed: bool,
+    amount: String,
+    message: String,
+    action: &'static str,
+}
+
+struct StepLine {
+    name: String,
+    invoice: String,
+    usd: String,
+    jpy: String,
+}
+
+struct StatementLine {
+    version: i32,
+    state: &'static str,
+    sealed_at: String,
+    by: String,
+    total: String,
+    digest: String,
+}
+
+pub(super) async fn month(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(period): Path<String>,
+) -> Result<Response, PageError> {
+    let period = parse_period(&period)?;
+    authorize(&actor, Action::ReadChargeback)?;
+    let mut connection = state.database.pool.acquire().await?;
+    let month = read_month(&mut connection, period, &state.config).await?;
+    let steps = reconciliation(&mut connection, period, state.config.currency.planning_rate).await?;
+    Ok(render(&page(month, steps)))
+}
+
+fn page(month: MonthView, reconciliation: ReconciliationView) -> MonthPage {
+    let exact = |money: &MoneyView| grouped(&money.amount);
+    let checks = month.checks.iter().map(|check| CheckLine {
+        name: check.check,
+        state: match (check.passed, check.hard) {
+            (true, _) => "ok",
+            (false, true) => "fails",
+            (false, false) => "decide",
+        },
+        passed: check.passed,
+        amount: if check.amount.amount == "0" {
+            String::new()
+        } else {
+            money(&check.amount)
+        },
+        message: check.message.clone(),
+        action: if check.passed { "" } else { check.action },
+    });
+    let steps = reconciliation.steps.iter().map(|step| StepLine {
+        name: step.step.clone(),
+        invoice: step.invoice.clone().unwrap_or_default(),
+        usd: exact(&step.usd),
+        jpy: exact(&step.jpy),
+    });
+    let statements = month.statements.iter().map(|statement| StatementLine {
+        version: statement.version,
+        state: statement.state,
+        sealed_at: statement
+            .sealed_at
+            .chars()
+            .take(16)
+            .collect::<String>()
+            .replace('T', " "),
+        by: statement.prepared_by.clone(),
+        total: money(&statement.total),
+        digest: statement.digest.chars().take(12).collect(),
+    });
+    let events = month.steps_taken.iter().map(|event| {
+        let reason = event
+            .reason
+            .as_ref()
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
+        format!(
+            "{} {} to {} by {}{reason}",
+            event.at.replace('T', " "),
+            event.from,
+            event.to,
+            event.by
+        )
+    });
+    MonthPage {
+        state: month.state,
+        checks: checks.collect(),
+        steps: steps.collect(),
+        unexplained: exact(&reconciliation.unexplained),
+        statements: statements.collect(),
+        posted: month.posted_slips.join(", "),
+        events: events.collect(),
+        period: month.period,
+    }
+}
