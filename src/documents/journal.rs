@@ -268,7 +268,9 @@ fn charges<'s>(
         }
     }
     let mut elsewhere: BTreeMap<String, i128> = BTreeMap::new();
-    let mut by_entity: BTreeMap<String, Vec<((usize, String), Amount, Amount)>> = BTreeMap::new();
+    // Source and department, net and tax.
+    type Owed = ((usize, String), Amount, Amount);
+    let mut by_entity: BTreeMap<String, Vec<Owed>> = BTreeMap::new();
     for ((source, department), (net, tax)) in owed {
         let entity = statement.names_of(&department).legal_entity;
         by_entity
