@@ -3,6 +3,7 @@
 
 pub mod department_csv;
 pub mod encoding;
+pub mod focus;
 pub mod journal;
 pub mod workbook;
 

@@ -16,6 +16,7 @@ use super::chargeback::parse_period;
 use crate::config::{Config, JournalConfig};
 use crate::documents::department_csv::department_csv;
 use crate::documents::encoding::Encoding;
+use crate::documents::focus::{focus_csv, focus_parquet};
 use crate::documents::journal::template::{Template, presets};
 use crate::documents::journal::{Journal, WORKBOOK, cancelled, entities_of, journal};
 use crate::documents::workbook::{WorkbookParts, workbook};
@@ -43,6 +44,9 @@ use crate::store::{StoreError, StoreResult};
 pub enum FileKind {
     Csv,
     Xlsx,
+    /// FOCUS 1.2 as Parquet.
+    Focus,
+    FocusCsv,
     /// By the name of a preset or of a template of the settings.
     Journal(String),
 }
@@ -52,6 +56,8 @@ impl FileKind {
         match text {
             "csv" => Some(Self::Csv),
             "xlsx" => Some(Self::Xlsx),
+            "focus" => Some(Self::Focus),
+            "focus-csv" => Some(Self::FocusCsv),
             other => other
                 .strip_prefix("journal:")
                 .map(|preset| Self::Journal(preset.to_owned())),
@@ -86,6 +92,8 @@ impl FileQuestion {
         let date = self.posting_date.map(|date| date.to_string()).unwrap_or_default();
         let (kind, series) = match &self.kind {
             FileKind::Csv => (format!("csv;{language};{encoding}"), "csv".to_owned()),
+            FileKind::Focus => ("focus".to_owned(), "focus".to_owned()),
+            FileKind::FocusCsv => ("focus-csv".to_owned(), "focus".to_owned()),
             FileKind::Xlsx => (format!("xlsx;{language};{date};{settings}"), "xlsx".to_owned()),
             FileKind::Journal(preset) => (
                 format!("journal:{preset};{encoding};{entity};{date};{settings}"),
@@ -102,6 +110,8 @@ impl FileQuestion {
     fn file_name(&self, statement: &Statement) -> String {
         let (what, ending) = match &self.kind {
             FileKind::Csv => ("chargeback".to_owned(), "csv"),
+            FileKind::Focus => ("focus".to_owned(), "parquet"),
+            FileKind::FocusCsv => ("focus".to_owned(), "csv"),
             FileKind::Xlsx => ("chargeback".to_owned(), "xlsx"),
             FileKind::Journal(preset) => (format!("journal-{preset}"), "csv"),
         };
@@ -203,7 +213,7 @@ impl Making {
     fn of(config: &Config, mappings: Vec<Mapping>, kind: &FileKind) -> anyhow::Result<Self> {
         let template = match kind {
             FileKind::Journal(preset) => Some(find_template(preset, &config.journal)?),
-            FileKind::Csv | FileKind::Xlsx => None,
+            FileKind::Csv | FileKind::Focus | FileKind::FocusCsv | FileKind::Xlsx => None,
         };
         let settings = JournalSettings {
             sources: config.journal.sources.clone(),
@@ -250,6 +260,8 @@ impl Making {
                 };
                 Ok((workbook(&sealed, &parts, question.language)?, parts.journals))
             }
+            (FileKind::Focus, _) => Ok((focus_parquet(&sealed)?, Vec::new())),
+            (FileKind::FocusCsv, _) => Ok((focus_csv(&sealed)?, Vec::new())),
             _ => {
                 let encoding = question.encoding.unwrap_or(Encoding::Utf8Bom);
                 Ok((department_csv(&sealed, question.language, encoding)?, Vec::new()))
@@ -401,7 +413,7 @@ async fn read_sealed(
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct StatementQuery {
-    /// `csv`, `xlsx` or `journal`; without it the statement itself as JSON.
+    /// `csv`, `xlsx`, `focus` (Parquet), `focus-csv` or `journal`; without it the statement itself as JSON.
     pub format: Option<String>,
     /// Of a journal.
     pub preset: Option<String>,
@@ -466,7 +478,8 @@ pub async fn get_statement(
         })?;
         let kind = match question.kind {
             FileKind::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            FileKind::Csv | FileKind::Journal(_) => "text/csv",
+            FileKind::Focus => "application/vnd.apache.parquet",
+            FileKind::Csv | FileKind::FocusCsv | FileKind::Journal(_) => "text/csv",
         };
         (Some(made.file_name), kind, format!("\"{}\"", made.sha256), made.content)
     };
@@ -509,9 +522,16 @@ impl StatementQuery {
         let kind = match (self.format.as_deref(), self.preset.as_deref()) {
             (None | Some("csv"), _) => FileKind::Csv,
             (Some("xlsx"), _) => FileKind::Xlsx,
+            (Some("focus"), _) => FileKind::Focus,
+            (Some("focus-csv"), _) => FileKind::FocusCsv,
             (Some("journal"), Some(preset)) => FileKind::Journal(preset.to_owned()),
             (Some("journal"), None) => return Err(bad("preset", "a journal needs a preset".to_owned())),
-            (Some(other), _) => return Err(bad("format", format!("'{other}' is none of csv, xlsx, journal"))),
+            (Some(other), _) => {
+                return Err(bad(
+                    "format",
+                    format!("'{other}' is none of csv, xlsx, focus, focus-csv, journal"),
+                ));
+            }
         };
         let language = match self.language.as_deref() {
             None | Some("ja") => Language::Japanese,

@@ -18,7 +18,7 @@ use crate::sources::finance_csv::read_journal_mappings;
 pub(in crate::cli) struct ExportArguments {
     /// YYYY-MM
     period: BillingPeriod,
-    /// csv, xlsx, or journal:PRESET with freee, moneyforward, obc, yayoi, sap or a template of the settings
+    /// csv, xlsx, focus (Parquet), focus-csv, or journal:PRESET with freee, moneyforward, obc, yayoi, sap or a template of the settings
     #[arg(long = "as", value_name = "KIND")]
     kind: String,
     /// Where to; a name of its own in this folder by default, '-' is stdout
@@ -45,7 +45,11 @@ pub(in crate::cli) struct ExportArguments {
 
 pub(super) async fn run(context: &CommandContext, arguments: ExportArguments) -> anyhow::Result<()> {
     let Some(kind) = FileKind::parse(&arguments.kind) else {
-        return Err(Usage(format!("'{}' is none of csv, xlsx, journal:PRESET", arguments.kind)).into());
+        return Err(Usage(format!(
+            "'{}' is none of csv, xlsx, focus, focus-csv, journal:PRESET",
+            arguments.kind
+        ))
+        .into());
     };
     if arguments.with_people && kind != FileKind::Xlsx {
         return Err(Usage("only the workbook has a sheet by person".to_owned()).into());

@@ -274,3 +274,63 @@ async fn the_csv_opens_in_excel_and_is_no_formula() {
         .await;
     assert!(said.contains("2026-09 is open"), "{said}");
 }
+
+/// The FOCUS file adds up to the statement, names nobody, and the validator finds nothing but what contradicts itself.
+#[tokio::test]
+async fn the_focus_file_is_valid() {
+    let company = closed("focus", "").await;
+    let csv = text(&company, &["--as", "focus-csv"]).await;
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let at = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let sum = |column: &str| -> rust_decimal::Decimal {
+        records
+            .iter()
+            .map(|row| row[at(column)].parse::<rust_decimal::Decimal>().unwrap())
+            .sum()
+    };
+    assert_eq!(
+        (sum("BilledCost"), sum("x_BilledAmount")),
+        (26_698.into(), rust_decimal::Decimal::new(16_684, 2))
+    );
+    assert!(!csv.contains("sato") && !csv.contains("佐藤") && !csv.contains("p1"));
+
+    let Some(validator) = std::env::var_os("ANBUN_TEST_FOCUS_VALIDATOR").map(std::path::PathBuf::from) else {
+        left_out("focus-validator is not there: the FOCUS file is checked for its sums only");
+        return;
+    };
+    let path = company.folder.join("focus.parquet");
+    std::fs::write(&path, bytes(&company, &["--as", "focus"]).await).unwrap();
+    // It looks for its rules below its working folder.
+    let packages = Command::new(validator.with_file_name("python"))
+        .args([
+            "-c",
+            "import focus_validator, os; print(os.path.dirname(os.path.dirname(focus_validator.__file__)))",
+        ])
+        .output()
+        .unwrap();
+    let report = Command::new(&validator)
+        .current_dir(String::from_utf8(packages.stdout).unwrap().trim())
+        .arg("--data-file")
+        .arg(&path)
+        .args([
+            "--validate-version",
+            "1.2",
+            "--focus-dataset",
+            "CostAndUsage",
+            "--block-download",
+            "--output-type",
+            "console",
+        ])
+        .output()
+        .unwrap();
+    let report = format!("{}{}", String::from_utf8_lossy(&report.stdout), stderr(&report));
+    // It exits 0 whatever it finds, so its report is read.  InvoiceId may be neither null nor not null by its rules.
+    assert!(report.contains("| Pass: "), "{report}");
+    let failed: Vec<&str> = report.lines().filter(|line| line.contains(": FAIL ")).collect();
+    assert!(
+        failed.iter().all(|line| line.contains("InvoiceId-C-004-C")),
+        "{failed:#?}"
+    );
+}
