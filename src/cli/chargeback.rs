@@ -1,5 +1,6 @@
 //! `anbun chargeback preview|why|export|close|lock|reopen|posted`
 
+mod evidence;
 mod export;
 mod steps;
 
@@ -62,6 +63,8 @@ pub(super) enum ChargebackCommand {
     },
     /// Approve a dispute of a locked month: yen that move between two departments, in the next open month
     Reclass(steps::ReclassArguments),
+    /// Everything that an auditor asks for, in a new folder
+    Evidence(evidence::EvidenceArguments),
     /// Say that the company's books hold the month's journal
     Posted {
         /// YYYY-MM
@@ -83,6 +86,7 @@ pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) ->
     match command {
         ChargebackCommand::Preview { period, by, currency } => preview(context, period, by, currency).await,
         ChargebackCommand::Why { period, against } => why(context, period, against).await,
+        ChargebackCommand::Evidence(arguments) => evidence::run(context, arguments).await,
         ChargebackCommand::Export(arguments) => export::run(context, arguments).await,
         ChargebackCommand::Close { period, to, accept } => steps::close(context, period, &to, &accept).await,
         ChargebackCommand::Lock { period } => steps::lock(context, period).await,

@@ -30,6 +30,12 @@ pub async fn find_file(connection: &mut PgConnection, key: &FileKey) -> StoreRes
     Ok(query.fetch_optional(connection).await?)
 }
 
+/// Every file that was made of a statement.
+pub async fn list_files(connection: &mut PgConnection, statement_id: i32) -> StoreResult<Vec<KeptFile>> {
+    let query = sqlx::query_file_as!(KeptFile, "queries/files/list_files.sql", statement_id);
+    Ok(query.fetch_all(connection).await?)
+}
+
 /// How often a file of the same series was taken.
 pub async fn count_taken(connection: &mut PgConnection, key: &FileKey) -> StoreResult<i64> {
     Ok(

@@ -410,8 +410,8 @@ pub async fn list_lines(connection: &mut PgConnection, statement_id: i32) -> Sto
     lines.collect()
 }
 
-/// Recomputes the digest of a statement from what is stored; equal to its own as long as nobody touched it.
-pub async fn recompute_digest(connection: &mut PgConnection, statement: &Statement) -> StoreResult<String> {
+/// The text that a statement's digest is of, from what is stored: the digest before it, its head, its lines.
+pub async fn canonical(connection: &mut PgConnection, statement: &Statement) -> StoreResult<String> {
     let rows = sqlx::query_file!("queries/statements/list_sealed_lines.sql", statement.statement_id)
         .fetch_all(connection)
         .await?;
@@ -434,5 +434,6 @@ pub async fn recompute_digest(connection: &mut PgConnection, statement: &Stateme
         };
         canonical_line(&mut lines, &line, row.person);
     }
-    Ok(digest_of(statement.previous_digest.as_deref(), &statement.head, &lines))
+    let previous = statement.previous_digest.as_deref().unwrap_or("");
+    Ok(format!("{previous}\n{}\n{lines}", statement.head))
 }

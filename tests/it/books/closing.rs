@@ -338,3 +338,51 @@ async fn a_change_has_its_reasons() {
     let (code, _) = company.refused(&["chargeback", "why", "2026-10"]).await;
     assert_eq!(code, Some(1));
 }
+
+/// The auditor needs no more than sha256sum; what somebody changed in the database is seen.
+#[tokio::test]
+async fn an_auditor_can_check_the_evidence() {
+    let company = october_with("evidence", JOURNAL).await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    company
+        .run(&["chargeback", "close", "2026-10", "--to", "provisional"])
+        .await;
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    company
+        .run(&["chargeback", "export", "2026-10", "--as", "csv", "-o", "/dev/null"])
+        .await;
+    let folder = company.folder.join("evidence");
+    let pack = ["chargeback", "evidence", "2026-10", "-o", folder.to_str().unwrap()];
+    company.run(&pack).await;
+    let checked = std::process::Command::new("sha256sum")
+        .args(["-c", "--strict", "SHA256SUMS"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert!(checked.status.success());
+    let month: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("month.json")).unwrap()).unwrap();
+    let sums = std::fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
+    for statement in month["statements"].as_array().unwrap() {
+        let line = format!(
+            "{}  statement-v{}.txt",
+            statement["digest"].as_str().unwrap(),
+            statement["version"]
+        );
+        assert!(sums.contains(&line), "{sums}");
+    }
+    let text = std::fs::read_to_string(folder.join("statement-v2.txt")).unwrap();
+    assert!(!text.contains("sato") && text.contains("EUINJP26-100"));
+    let (_, said) = company.refused(&pack).await;
+    assert!(said.contains("is there already"), "{said}");
+    sqlx::query("update statement_lines set amount = amount + 1 where line = 0 and statement_id = 2")
+        .execute(&company.installation.database.pool)
+        .await
+        .unwrap();
+    let again = company.folder.join("again");
+    let (_, said) = company
+        .refused(&["chargeback", "evidence", "2026-10", "-o", again.to_str().unwrap()])
+        .await;
+    assert!(said.contains("somebody changed the database"), "{said}");
+}
