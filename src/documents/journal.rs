@@ -522,14 +522,14 @@ impl Booking<'_> {
     }
 
     fn number(&self, kind: SlipKind, nth: usize) -> String {
-        let month = self.statement.period.first_day().format("%m");
-        format!(
-            "{month}{:02}{}{}",
-            self.statement.version % 100,
-            kind.digit(),
-            (nth + 1) % 10
-        )
+        let prefix = slip_prefix(self.statement.period, self.statement.version);
+        format!("{prefix}{}{}", kind.digit(), (nth + 1) % 10)
     }
+}
+
+/// What the numbers of a statement's slips begin with: month of the year and version.
+pub fn slip_prefix(period: BillingPeriod, version: i32) -> String {
+    format!("{}{:02}", period.first_day().format("%m"), version % 100)
 }
 
 /// A line with its amount above zero: one below swaps its sides.

@@ -1,7 +1,9 @@
 //! Finance's own files: exchange rates, invoices, rules for shared cost.
 
+use std::collections::HashMap;
 use std::path::Path;
 
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use super::csv_table::{CsvError, CsvLine, CsvTable};
@@ -43,7 +45,8 @@ const INVOICE_COLUMNS: &[&str] = &[
 pub fn read_rates(file: &Path, set_by: &str, accepted: bool) -> Result<Vec<Rate>, CsvError> {
     let table = CsvTable::read(file)?;
     table.expect_columns(RATE_COLUMNS, &[])?;
-    let mut rates: Vec<(u64, Rate)> = Vec::new();
+    let mut rates: Vec<Rate> = Vec::new();
+    let mut seen: HashMap<(RateKind, NaiveDate), u64> = HashMap::new();
     for line in table.lines() {
         let kind = line.required("kind")?;
         let rate = Rate {
@@ -66,15 +69,12 @@ pub fn read_rates(file: &Path, set_by: &str, accepted: bool) -> Result<Vec<Rate>
             set_by: set_by.to_owned(),
         };
         check_rate(rate.value, accepted).map_err(|what| line.refuse("value", what))?;
-        if let Some((first, _)) = rates
-            .iter()
-            .find(|(_, other)| (other.kind, other.date) == (rate.kind, rate.date))
-        {
-            return Err(table.refuse_lines(*first, line.line, format!("both are the {kind} rate of {}", rate.date)));
+        if let Some(first) = seen.insert((rate.kind, rate.date), line.line) {
+            return Err(table.refuse_lines(first, line.line, format!("both are the {kind} rate of {}", rate.date)));
         }
-        rates.push((line.line, rate));
+        rates.push(rate);
     }
-    Ok(rates.into_iter().map(|(_, rate)| rate).collect())
+    Ok(rates)
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -128,14 +128,15 @@ pub fn read_allocation_rules(file: &Path, departments: &[String]) -> Result<Vec<
 pub fn read_invoices(file: &Path) -> Result<Vec<Invoice>, CsvError> {
     let table = CsvTable::read(file)?;
     table.expect_columns(INVOICE_COLUMNS, &["file_name", "file_sha256"])?;
-    let mut invoices: Vec<(u64, Invoice)> = Vec::new();
+    let mut invoices: Vec<(CsvLine<'_>, Invoice)> = Vec::new();
+    let mut seen: HashMap<String, usize> = HashMap::new();
     for line in table.lines() {
         let invoice = read_invoice(&line)?;
-        match invoices
-            .iter_mut()
-            .find(|(_, other)| other.invoice_id == invoice.invoice_id)
-        {
-            None => invoices.push((line.line, invoice)),
+        match seen.get(&invoice.invoice_id).map(|at| &mut invoices[*at]) {
+            None => {
+                seen.insert(invoice.invoice_id.clone(), invoices.len());
+                invoices.push((line, invoice));
+            }
             Some((first, other)) => {
                 let differs = Invoice {
                     taxes: Vec::new(),
@@ -153,21 +154,14 @@ pub fn read_invoices(file: &Path) -> Result<Vec<Invoice>, CsvError> {
                         "invoice {} is there twice; lines of one invoice differ in their tax only",
                         other.invoice_id
                     );
-                    return Err(table.refuse_lines(*first, line.line, what));
+                    return Err(table.refuse_lines(first.line, line.line, what));
                 }
                 other.taxes.extend(invoice.taxes);
             }
         }
     }
     for (line, invoice) in &invoices {
-        let place = table.lines().find(|row| row.line == *line);
-        let refuse = |what: String| {
-            place.map_or_else(
-                || table.refuse(what.clone()),
-                |row| row.refuse("invoice_id", what.clone()),
-            )
-        };
-        invoice.check().map_err(refuse)?;
+        invoice.check().map_err(|what| line.refuse("invoice_id", what))?;
     }
     Ok(invoices.into_iter().map(|(_, invoice)| invoice).collect())
 }
@@ -179,7 +173,8 @@ pub fn read_journal_mappings(file: &Path) -> Result<Vec<Mapping>, CsvError> {
         &["system", "department", "code", "name"],
         &["account", "sub_account", "tax_code"],
     )?;
-    let mut mappings: Vec<(u64, Mapping)> = Vec::new();
+    let mut mappings: Vec<Mapping> = Vec::new();
+    let mut seen: HashMap<(String, String), u64> = HashMap::new();
     for line in table.lines() {
         let mapping = Mapping {
             system: line.required("system")?,
@@ -190,14 +185,14 @@ pub fn read_journal_mappings(file: &Path) -> Result<Vec<Mapping>, CsvError> {
             sub_account: line.text("sub_account"),
             tax_code: line.text("tax_code"),
         };
-        let same = |other: &Mapping| (&other.system, &other.department) == (&mapping.system, &mapping.department);
-        if let Some((first, _)) = mappings.iter().find(|(_, other)| same(other)) {
+        let key = (mapping.system.clone(), mapping.department.clone());
+        if let Some(first) = seen.insert(key, line.line) {
             let what = format!("both say what {} calls {}", mapping.system, mapping.department);
-            return Err(table.refuse_lines(*first, line.line, what));
+            return Err(table.refuse_lines(first, line.line, what));
         }
-        mappings.push((line.line, mapping));
+        mappings.push(mapping);
     }
-    Ok(mappings.into_iter().map(|(_, mapping)| mapping).collect())
+    Ok(mappings)
 }
 
 fn read_invoice(line: &CsvLine<'_>) -> Result<Invoice, CsvError> {

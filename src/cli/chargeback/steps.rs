@@ -8,6 +8,7 @@ use crate::api::month::{StatementView, check_views};
 use crate::api::view::grouped;
 use crate::cli::month::{check_row, checks_table};
 use crate::cli::{CommandContext, NeedsDecision, Usage, output};
+use crate::documents::journal::slip_prefix;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::close::{Check, MonthState};
 use crate::domain::money::Amount;
@@ -15,7 +16,7 @@ use crate::domain::period::BillingPeriod;
 use crate::jobs::close_month::{self, Closed};
 use crate::store::directory::list_departments;
 use crate::store::month::{find_state, note_posted};
-use crate::store::statements::list_postings;
+use crate::store::statements::{find_statement, list_postings};
 use crate::store::true_ups::{Reclass, record_reclass};
 
 #[derive(serde::Serialize)]
@@ -118,6 +119,14 @@ pub(super) async fn posted(context: &CommandContext, period: BillingPeriod, slip
     };
     if slips.is_empty() {
         return Err(Usage("name the slip that the books hold, with --slip".to_owned()).into());
+    }
+    let statement = find_statement(&mut connection, statement_id).await?;
+    let prefix = slip_prefix(period, statement.version);
+    if let Some(other) = slips.iter().find(|slip| !slip.starts_with(&prefix)) {
+        bail!(
+            "slip {other} is not of statement {} of {period}: its slips begin with {prefix}; 'anbun chargeback export' prints them",
+            statement.version
+        );
     }
     for slip in slips {
         note_posted(

@@ -119,7 +119,9 @@ async fn a_month_is_closed_over_http() {
     assert_eq!(server.get(&format!("{month}/statement?format=pdf")).await.0, 400);
 
     // Whoever prepared a month does not lock it, and an operator does neither.
-    company.run(&["chargeback", "posted", "2026-10", "--slip", "1"]).await;
+    company
+        .run(&["chargeback", "posted", "2026-10", "--slip", "100131"])
+        .await;
     let (status, said) = post(&server, &format!("{month}/lock"), None, &json!({})).await;
     assert!(
         status == 409 && said["detail"].as_str().unwrap().contains("somebody else locks it"),

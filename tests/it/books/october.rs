@@ -272,11 +272,15 @@ async fn a_closed_month_stays_as_it_was_sealed() {
     let closed = company.json(&["chargeback", "close", "2026-10", "--to", "final"]).await;
     assert_eq!(closed["statement"]["version"], 2);
 
-    // Lock: the journal is posted first, and nothing opens it again.
+    // Lock: the journal of this version is posted first, and nothing opens it again.
     let (_, said) = company.refused(&["chargeback", "lock", "2026-10"]).await;
     assert!(said.contains("not marked as posted"), "{said}");
+    let (_, said) = company
+        .refused(&["chargeback", "posted", "2026-10", "--slip", "100131"])
+        .await;
+    assert!(said.contains("its slips begin with 1002"), "{said}");
     company
-        .run(&["chargeback", "posted", "2026-10", "--slip", "100131"])
+        .run(&["chargeback", "posted", "2026-10", "--slip", "100231"])
         .await;
     company.run(&["chargeback", "lock", "2026-10"]).await;
     company.run(&["chargeback", "lock", "2026-10"]).await;
@@ -341,11 +345,15 @@ async fn two_people_and_the_order_of_months() {
         ]
     };
     company.run(&close("2026-10")).await;
-    company.run(&["chargeback", "posted", "2026-10", "--slip", "1"]).await;
+    company
+        .run(&["chargeback", "posted", "2026-10", "--slip", "100131"])
+        .await;
     let (_, said) = company.refused(&["chargeback", "lock", "2026-10"]).await;
     assert!(said.contains("2026-09 is not locked yet"), "{said}");
     company.run(&close("2026-09")).await;
-    company.run(&["chargeback", "posted", "2026-09", "--slip", "1"]).await;
+    company
+        .run(&["chargeback", "posted", "2026-09", "--slip", "090131"])
+        .await;
     let (_, said) = company.refused(&["chargeback", "lock", "2026-09"]).await;
     assert!(said.contains("somebody else locks it"), "{said}");
     let (_, said) = company
