@@ -42,7 +42,7 @@ pub(super) enum DirectoryCommand {
         to: Option<NaiveDate>,
         #[arg(long, default_value = "person", value_parser = ["person", "service", "gateway", "shared"])]
         kind: String,
-        /// The role with every session, not this session only
+        /// The role with every session, and not only with the one of the ARN
         #[arg(long)]
         any_session: bool,
         /// Only print which yen would move
