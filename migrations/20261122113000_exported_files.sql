@@ -9,6 +9,8 @@ create table exported_files (
     series text not null,
     file_name text not null,
     content bytea not null,
+    -- Of a journal: what it posts, so that a later version takes back exactly that.
+    slips jsonb,
     sha256 text not null,
     made_by text not null,
     made_at timestamptz not null,

@@ -18,7 +18,7 @@ use crate::documents::department_csv::department_csv;
 use crate::documents::encoding::Encoding;
 use crate::documents::focus::{focus_csv, focus_parquet};
 use crate::documents::journal::template::{Template, presets};
-use crate::documents::journal::{Journal, WORKBOOK, cancelled, entities_of, journal};
+use crate::documents::journal::{Journal, SlipKind, WORKBOOK, cancelled, entities_of, journal};
 use crate::documents::workbook::{WorkbookParts, workbook};
 use crate::documents::{DepartmentNames, Language, SealedStatement};
 use crate::domain::actor::{Action, Actor, authorize};
@@ -33,7 +33,7 @@ use crate::http::query::Query;
 use crate::sources::finance_csv::read_journal_mappings;
 use crate::store::chargeback::list_person_names;
 use crate::store::directory::get_directory;
-use crate::store::files::{FileKey, count_taken, find_file, keep_file, note_download};
+use crate::store::files::{FileKey, count_taken, find_file, find_slips, keep_file, note_download};
 use crate::store::month::{find_state, list_posted};
 use crate::store::statements::{Statement, find_directory, find_statement, list_lines, list_statements};
 use crate::store::tokens::note_personal_data_read;
@@ -170,7 +170,13 @@ pub async fn file(
         });
     }
     if find_file(connection, &key).await?.is_none() {
-        keep_file(connection, &key, (&file_name, &content), (&actor.name, now)).await?;
+        // Only a journal's own file is posted; the workbook's sheet is to be read.
+        let posts = journals
+            .first()
+            .filter(|_| matches!(question.kind, FileKind::Journal(_)));
+        let slips = posts.map(serde_json::to_value).transpose()?;
+        let (made, by) = ((file_name.as_str(), content.as_slice()), (actor.name.as_str(), now));
+        keep_file(connection, &key, made, slips.as_ref(), by).await?;
     }
     let kept = find_file(connection, &key).await?.context("the file was not kept")?;
     let taken = count_taken(connection, &key).await?;
@@ -240,7 +246,10 @@ impl Making {
         match (&question.kind, &self.template) {
             (FileKind::Journal(preset), Some(template)) => {
                 posted.check_date(&sealed, question.posting_date)?;
-                let journal = self.journal(&sealed, &posted, preset, question.legal_entity.as_deref(), question)?;
+                let entity = question.legal_entity.as_deref();
+                let journal = self
+                    .journal(connection, &sealed, &posted, (preset, entity), question)
+                    .await?;
                 Ok((template.write(&journal, question.encoding)?, vec![journal]))
             }
             (FileKind::Xlsx, _) => {
@@ -252,7 +261,8 @@ impl Making {
                     entities_of(&sealed, &self.settings)?
                 };
                 for entity in entities {
-                    journals.push(self.journal(&sealed, &posted, WORKBOOK, Some(&entity), question)?);
+                    let of_entity = (WORKBOOK, Some(entity.as_str()));
+                    journals.push(self.journal(connection, &sealed, &posted, of_entity, question).await?);
                 }
                 let parts = WorkbookParts {
                     journals,
@@ -269,23 +279,28 @@ impl Making {
         }
     }
 
-    /// The journal of one legal entity: what an earlier version posted is taken back first.
-    fn journal(
+    /// The journal of one legal entity: what an earlier version posted is taken back first, exactly as its file had it.
+    async fn journal(
         &self,
+        connection: &mut PgConnection,
         sealed: &SealedStatement,
         posted: &PostedBefore,
-        system: &str,
-        entity: Option<&str>,
+        (system, entity): (&str, Option<&str>),
         question: &FileQuestion,
     ) -> anyhow::Result<Journal> {
         let mut made = journal(sealed, &self.settings, system, entity, question.posting_date)?;
         check_complete(&made)?;
-        if let Some(before) = &posted.superseded {
-            let entity = made.legal_entity.clone();
-            if entities_of(before, &self.settings)?.contains(&entity) {
-                let before = journal(before, &self.settings, system, Some(&entity), question.posting_date)?;
-                made.slips.splice(0..0, before.slips.into_iter().map(cancelled));
-            }
+        if let Some((version, statement_id)) = posted.superseded
+            && let Some(slips) = find_slips(connection, statement_id, &made.legal_entity).await?
+        {
+            let before: Journal = serde_json::from_value(slips)
+                .with_context(|| format!("the journal of statement {version} of {} cannot be read", sealed.period))?;
+            // What that file itself took back stays taken back.
+            let own = before
+                .slips
+                .into_iter()
+                .filter(|slip| slip.kind != SlipKind::Cancellation);
+            made.slips.splice(0..0, own.map(cancelled));
         }
         Ok(made)
     }
@@ -293,8 +308,8 @@ impl Making {
 
 /// What the company's books hold of earlier versions of a month.
 struct PostedBefore {
-    /// The newest earlier version of the same state that was posted.
-    superseded: Option<SealedStatement>,
+    /// Version and id of the newest earlier statement of the same state that was posted.
+    superseded: Option<(i32, i32)>,
     has_accrual: bool,
 }
 
@@ -311,7 +326,7 @@ impl PostedBefore {
             }
             posted.has_accrual |= earlier.state == MonthState::Provisional;
             if earlier.state == statement.state {
-                posted.superseded = Some(read_sealed(connection, earlier, false).await?);
+                posted.superseded = Some((earlier.version, earlier.statement_id));
             }
         }
         Ok(posted)

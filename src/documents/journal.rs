@@ -8,6 +8,7 @@ pub mod template;
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
 use super::{DepartmentNames, SealedStatement};
 use crate::domain::books::Column;
@@ -18,7 +19,7 @@ use crate::domain::period::BillingPeriod;
 use crate::domain::true_up::parse_origin;
 
 /// What a slip is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum SlipKind {
     Accrual,
     /// Of an accrual, on the first day of the next month.
@@ -61,7 +62,7 @@ impl SlipKind {
 }
 
 /// One side of a line.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
     pub department_code: String,
     pub department_name: String,
@@ -73,7 +74,7 @@ pub struct Side {
 }
 
 /// A line of a slip: the same amount on both sides, above zero.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalLine {
     pub debit: Side,
     pub credit: Side,
@@ -82,7 +83,7 @@ pub struct JournalLine {
 }
 
 /// Lines that are posted together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slip {
     /// Month of the year, version, kind, source: six digits that stay the same whenever the file is made again.
     pub number: String,
@@ -131,7 +132,7 @@ pub enum JournalError {
 }
 
 /// The slips of a statement for one legal entity, and what makes no line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
     pub legal_entity: String,
     pub slips: Vec<Slip>,

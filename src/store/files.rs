@@ -45,11 +45,22 @@ pub async fn count_taken(connection: &mut PgConnection, key: &FileKey) -> StoreR
     )
 }
 
+/// What the journal of a statement and legal entity that was taken last posts; none where none was ever taken.
+pub async fn find_slips(
+    connection: &mut PgConnection,
+    statement_id: i32,
+    legal_entity: &str,
+) -> StoreResult<Option<serde_json::Value>> {
+    let query = sqlx::query_file_scalar!("queries/files/find_slips.sql", statement_id, legal_entity);
+    Ok(query.fetch_optional(connection).await?)
+}
+
 /// Keeps a file, unless another program kept the same at the same time.
 pub async fn keep_file(
     connection: &mut PgConnection,
     key: &FileKey,
     (file_name, content): (&str, &[u8]),
+    slips: Option<&serde_json::Value>,
     (by, at): (&str, DateTime<Utc>),
 ) -> StoreResult<()> {
     sqlx::query_file!(
@@ -59,6 +70,7 @@ pub async fn keep_file(
         key.series,
         file_name,
         content,
+        slips,
         sha256(&[content]),
         by,
         at

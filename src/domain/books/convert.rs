@@ -200,12 +200,18 @@ impl Ledger {
             GroupKey::AsBilled(_) => Totals::as_billed(&columns),
             GroupKey::Rate(.., ratio) => Totals::at_rate(*ratio, &columns)?,
             GroupKey::Invoice(_, net, tax, policy) => {
-                let own = cells
-                    .iter()
-                    .filter(|(cell, _)| cell.0 != Column::Tax)
-                    .map(|(_, sums)| sums.0.units().abs());
-                let turnover = own.sum::<i128>() + others(false).units().abs();
-                Totals::of_invoice((*net, *tax), (*policy, turnover), &columns, others(false), others(true))?
+                let turnover = |is_tax: bool| {
+                    let own = cells.iter().filter(|(cell, _)| (cell.0 == Column::Tax) == is_tax);
+                    own.map(|(_, sums)| sums.0.units().abs()).sum::<i128>() + others(is_tax).units().abs()
+                };
+                let turnovers = (turnover(false), turnover(true));
+                Totals::of_invoice(
+                    (*net, *tax),
+                    (*policy, turnovers),
+                    &columns,
+                    others(false),
+                    others(true),
+                )?
             }
         };
         let at = converted.groups.len();
@@ -271,6 +277,24 @@ enum GroupKey<'l> {
 /// An invoice's net of less than one part in so many of its turnover is no base for a rate.
 const CANCELS_BELOW: i128 = 100;
 
+/// Whether charges and credits cancel, so that the little that is left says nothing about the rate.
+fn cancels(billed: Amount, turnover: i128) -> bool {
+    billed.units().abs() < turnover / CANCELS_BELOW
+}
+
+/// What an invoice's amount is divided by, and how much of it: all by its own yen, or what the policy's rate makes of it.
+fn divisor(
+    total: i128,
+    billed: Amount,
+    turnover: i128,
+    policy: Ratio,
+) -> Result<(Option<Ratio>, i128), TooLargeToConvert> {
+    if cancels(billed, turnover) {
+        return Ok((Some(policy), billed.to_whole(policy).ok_or(TooLargeToConvert)?));
+    }
+    Ok((Ratio::of_total(total, billed), total))
+}
+
 /// A group's total down to its columns.
 struct Totals {
     is_as_billed: bool,
@@ -321,7 +345,7 @@ impl Totals {
 
     fn of_invoice(
         (net, tax): (i128, i128),
-        (policy, turnover): (Ratio, i128),
+        (policy, (net_turnover, tax_turnover)): (Ratio, (i128, i128)),
         columns: &[(Column, Amount)],
         others: Amount,
         other_tax: Amount,
@@ -330,16 +354,7 @@ impl Totals {
         let mut this = Self::as_billed(&[]);
         this.is_as_billed = false;
         let billed: Amount = own.iter().map(|(_, billed)| *billed).sum();
-        let cancels = (billed + others).units().abs() < turnover / CANCELS_BELOW;
-        // Where charges and credits cancel, the little that is left says nothing about the rate.
-        let (ratio, divided) = if cancels {
-            (
-                Some(policy),
-                (billed + others).to_whole(policy).ok_or(TooLargeToConvert)?,
-            )
-        } else {
-            (Ratio::of_total(net, billed + others), net)
-        };
+        let (ratio, divided) = divisor(net, billed + others, net_turnover, policy)?;
         this.net = ratio;
         this.other_services = this.divide(divided, &own, others, this.net)?;
         let rounding = if ratio.is_some() { net - divided } else { net };
@@ -348,16 +363,18 @@ impl Totals {
             this.rest.push((Column::Other, pool, Amount::from_whole(rounding)));
         }
         let taxed: Amount = own_tax.iter().map(|(_, billed)| *billed).sum();
-        this.tax = Ratio::of_total(tax, taxed + other_tax);
-        this.other_tax = this.divide(tax, &own_tax, other_tax, this.tax)?;
-        if this.tax.is_none() && tax != 0 {
-            // The bill has no tax lines that would say whose the tax is; it follows the net amounts.
-            let by_net = Ratio::of_total(tax, billed + others);
+        let (ratio, divided) = divisor(tax, taxed + other_tax, tax_turnover, policy)?;
+        this.tax = ratio;
+        this.other_tax = this.divide(divided, &own_tax, other_tax, this.tax)?;
+        let rest = if ratio.is_some() { tax - divided } else { tax };
+        if rest != 0 {
+            // No tax line says whose it is; it follows the net amounts, and what cancels there says nothing.
+            let by_net = Ratio::of_total(rest, billed + others).filter(|_| !cancels(billed + others, net_turnover));
             let parts = match by_net {
-                Some(ratio) => convert_parts(tax, &[billed, others], ratio).ok_or(TooLargeToConvert)?,
-                None => vec![tax, 0],
+                Some(ratio) => convert_parts(rest, &[billed, others], ratio).ok_or(TooLargeToConvert)?,
+                None => vec![rest, 0],
             };
-            this.other_tax = Amount::from_whole(parts[1]);
+            this.other_tax += Amount::from_whole(parts[1]);
             if parts[0] != 0 {
                 this.rest.push((Column::Tax, Pool::Tax, Amount::from_whole(parts[0])));
             }

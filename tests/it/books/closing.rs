@@ -142,6 +142,8 @@ async fn a_posted_version_is_taken_back_by_the_next() {
     company.installation.settings(&settings);
     let gross = lines(&journal(&company, &[]).await);
     assert_eq!(gross[half], cell("100231", "2026/10/31", "7546", "開発本部"));
+    // What is taken back is what was posted, not what the same statement would be booked as today.
+    assert_eq!(gross[0], cell("100141", "2026/10/31", "7039", "情報システム部"));
 }
 
 /// The accrual is in October's books: the actual goes to November, or October has the cost twice.
