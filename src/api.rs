@@ -1,11 +1,13 @@
 //! JSON, one file per resource.  The commands print the same views.  Imports domain, store, http.
 
+mod acting;
 pub mod change;
 pub mod chargeback;
 pub mod costs;
 pub mod deliveries;
 pub mod derivation;
 pub mod explain;
+pub mod files;
 pub mod findings;
 pub mod jobs;
 pub mod month;
@@ -65,9 +67,10 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::request_run))
-        .routes(routes!(registers::list_rates))
-        .routes(routes!(registers::list_invoices))
-        .routes(routes!(registers::list_rules))
+        .routes(routes!(registers::list_rates, registers::changes::post_rates))
+        .routes(routes!(registers::list_invoices, registers::changes::post_invoices))
+        .routes(routes!(registers::list_rules, registers::changes::post_rules))
+        .routes(routes!(registers::list_pools, registers::changes::post_pool))
         .split_for_parts()
 }
 

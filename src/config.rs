@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::attribution::{AttributionSettings, RolePattern, Rule};
 use crate::domain::job::JobName;
 use crate::domain::journal::{EntityTax, JournalSource};
+use crate::domain::rate::{ChargebackRate, YenRates};
 use crate::domain::schedule::Schedule;
 
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +108,17 @@ pub enum Rounding {
 pub struct CurrencyConfig {
     pub reporting: ReportingCurrency,
     pub planning_rate: Decimal,
+    pub chargeback_rate: ChargebackRate,
     pub rounding: Rounding,
+}
+
+impl CurrencyConfig {
+    pub const fn yen(&self) -> YenRates {
+        YenRates {
+            planning_default: self.planning_rate,
+            charged_at: self.chargeback_rate,
+        }
+    }
 }
 
 impl Default for CurrencyConfig {
@@ -115,6 +126,7 @@ impl Default for CurrencyConfig {
         Self {
             reporting: ReportingCurrency::Jpy,
             planning_rate: Decimal::new(15_000, 2),
+            chargeback_rate: ChargebackRate::Invoice,
             rounding: Rounding::LargestRemainder,
         }
     }

@@ -1,6 +1,7 @@
 //! The pure centre: what charges, months, people and money are, and what is decided about them.
 //! Imports nothing of ours; no async, no I/O, no clock.
 
+pub mod accrual;
 pub mod actor;
 pub mod allocation;
 pub mod attribution;

@@ -8,6 +8,7 @@ pub mod check_aws_setup;
 pub mod close_month;
 mod fetch_cost_explorer;
 pub mod import_directory;
+pub mod keep_registers;
 pub mod load_export;
 mod load_exports;
 mod recount_charges;

@@ -1,6 +1,7 @@
 //! PostgreSQL: the only module that names sqlx.  Functions take a connection, so the caller owns the transaction.
 //! Imports domain only.
 
+pub mod accruals;
 pub mod allocation;
 pub mod books;
 pub mod changes;
@@ -17,6 +18,7 @@ pub mod idempotency;
 pub mod invoices;
 pub mod jobs;
 pub mod load;
+pub mod manual_pools;
 pub mod month;
 pub mod principals;
 pub mod private_server;

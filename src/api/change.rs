@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
-use super::chargeback::{begin_moment, not_loaded, parse_period};
+use super::chargeback::{ViewQuestion, begin_moment, not_loaded, parse_period};
 use super::sealed::SealedMonth;
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
@@ -16,6 +16,7 @@ use crate::domain::change::{MonthOf, reasons};
 use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
+use crate::domain::rate::YenRates;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
@@ -54,13 +55,13 @@ pub async fn change(
     connection: &mut PgConnection,
     period: BillingPeriod,
     against: BillingPeriod,
-    planning_rate: rust_decimal::Decimal,
+    yen: YenRates,
 ) -> StoreResult<Option<ChangeView>> {
     let mut moment = begin_moment(connection).await?;
-    let Some(before) = read(&mut moment, against, planning_rate).await? else {
+    let Some(before) = read(&mut moment, against, yen).await? else {
         return Ok(None);
     };
-    let Some(after) = read(&mut moment, period, planning_rate).await? else {
+    let Some(after) = read(&mut moment, period, yen).await? else {
         return Ok(None);
     };
     moment.commit().await?;
@@ -103,17 +104,22 @@ pub async fn change(
 async fn read(
     connection: &mut PgConnection,
     period: BillingPeriod,
-    planning_rate: rust_decimal::Decimal,
+    yen: YenRates,
 ) -> StoreResult<Option<BTreeMap<String, MonthOf>>> {
     if find_data_as_of(connection, period).await?.is_none() {
         return Ok(None);
     }
-    let reporting = Reporting::Yen { planning_rate };
+    let reporting = Reporting::Yen(yen);
     let chargeback = match find_state(connection, period).await?.statement_id {
         Some(statement_id) => {
-            SealedMonth::read(connection, statement_id, GroupBy::Department, reporting)
-                .await?
-                .chargeback
+            SealedMonth::read(
+                connection,
+                statement_id,
+                &ViewQuestion::of(GroupBy::Department, reporting),
+                None,
+            )
+            .await?
+            .chargeback
         }
         None => {
             let departments = list_departments(connection).await?;
@@ -171,6 +177,6 @@ pub async fn get_change(
         .unwrap_or(period.previous());
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
-    let view = change(&mut connection, period, against, state.config.currency.planning_rate).await?;
+    let view = change(&mut connection, period, against, state.config.currency.yen()).await?;
     Ok(Json(view.ok_or_else(|| not_loaded(against.min(period)))?))
 }

@@ -2,26 +2,30 @@
 
 use axum::Json;
 use axum::extract::{Extension, Path, State};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
+use super::acting::bad;
 use super::findings::{AsSeen, period_findings};
 use super::sealed::SealedMonth;
 use super::view::{FindingView, Footing, MoneyView, rates, share};
 use crate::config::{Config, ReportingCurrency};
 use crate::domain::actor::{Action, Actor, authorize};
-use crate::domain::books::Column;
+use crate::domain::books::{Column, LeafAmount, spread_over_leaves};
 use crate::domain::charge::ChargeClass;
 use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
+use crate::domain::directory::DirectoryDay;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
 use crate::store::books::{Leaves, assemble};
-use crate::store::directory::list_departments;
+use crate::store::directory::{get_directory, list_departments};
 use crate::store::month::find_state;
+use crate::store::statements::find_known_on;
 use crate::store::{StoreError, StoreResult, chargeback};
 
 /// A month per department, person or project.  `total` is the sum of all rows, `unattributed` and `kept_visible`.
@@ -30,6 +34,8 @@ pub struct ChargebackView {
     pub period: String,
     pub by: &'static str,
     pub currency: &'static str,
+    /// The day whose organisation the rows are under; null: each day of use its own.
+    pub organisation: Option<String>,
     #[serde(flatten)]
     pub footing: Footing,
     pub rows: Vec<ChargebackRowView>,
@@ -42,8 +48,8 @@ pub struct ChargebackView {
     pub unconverted: Vec<MoneyView>,
 }
 
-/// `direct` + `allocated` + `discounts` + `credits` + `refunds` + `other` = `total_before_tax`; with `tax` and
-/// `adjustments` it is `total`.
+/// `direct` + `allocated` + `discounts` + `credits` + `refunds` + `other` = `total_before_tax`; with `tax`,
+/// `adjustments` and `accruals` it is `total`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChargebackRowView {
     /// Null for what is attributed to a department but to no known person or project.
@@ -86,9 +92,71 @@ pub struct ChargebackQuery {
     pub by: Option<String>,
     /// `JPY` or `USD`; the reporting currency of the settings by default.
     pub currency: Option<String>,
+    /// `at_the_time` (default): departments as they were on the day of use; `today`: the same amounts under the organisation
+    /// of today, by department only.  A view; the books stay as they are.
+    pub organisation: Option<String>,
+    /// YYYY-MM-DD: the month as its last statement said that was sealed by the end of that UTC day.
+    pub as_known_on: Option<String>,
+}
+
+/// Under which organisation amounts are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Organisation {
+    AtTheTime,
+    /// Of the day on which it is asked.
+    Today,
+}
+
+/// Which view of a month is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct ViewQuestion {
+    pub by: GroupBy,
+    pub reporting: Reporting,
+    pub organisation: Organisation,
+    pub as_known_on: Option<NaiveDate>,
+}
+
+impl ViewQuestion {
+    /// The month as it stands, as its departments were.
+    pub const fn of(by: GroupBy, reporting: Reporting) -> Self {
+        Self {
+            by,
+            reporting,
+            organisation: Organisation::AtTheTime,
+            as_known_on: None,
+        }
+    }
 }
 
 impl ChargebackQuery {
+    pub fn question(&self, config: &Config) -> Result<ViewQuestion, ApiError> {
+        let by = self.group_by()?;
+        let organisation = match self.organisation.as_deref() {
+            None | Some("at_the_time") => Organisation::AtTheTime,
+            Some("today") if by == GroupBy::Department => Organisation::Today,
+            Some("today") => {
+                return Err(bad(
+                    "organisation",
+                    "today's organisation is shown by department".to_owned(),
+                ));
+            }
+            Some(other) => return Err(bad("organisation", format!("'{other}' is none of at_the_time, today"))),
+        };
+        let as_known_on = match self.as_known_on.as_deref() {
+            None => None,
+            Some(text) => Some(
+                text.parse()
+                    .map_err(|_| bad("as_known_on", format!("'{text}' is no date; write it as YYYY-MM-DD")))?,
+            ),
+        };
+        Ok(ViewQuestion {
+            by,
+            reporting: self.reporting(config)?,
+            organisation,
+            as_known_on,
+        })
+    }
+
     pub fn group_by(&self) -> Result<GroupBy, ApiError> {
         let Some(text) = &self.by else {
             return Ok(GroupBy::Department);
@@ -100,9 +168,7 @@ impl ChargebackQuery {
     }
 
     pub fn reporting(&self, config: &Config) -> Result<Reporting, ApiError> {
-        let yen = Reporting::Yen {
-            planning_rate: config.currency.planning_rate,
-        };
+        let yen = Reporting::Yen(config.currency.yen());
         match (self.currency.as_deref(), config.currency.reporting) {
             (Some("JPY"), _) | (None, ReportingCurrency::Jpy) => Ok(yen),
             (Some("USD"), _) | (None, ReportingCurrency::Usd) => Ok(Reporting::Usd),
@@ -135,8 +201,8 @@ pub async fn get_chargeback(
     Query(query): Query<ChargebackQuery>,
 ) -> Result<Json<ChargebackView>, ApiError> {
     let period = parse_period(&period)?;
-    let by = query.group_by()?;
-    let reporting = query.reporting(&state.config)?;
+    let question = query.question(&state.config)?;
+    let by = question.by;
     let mut connection = state.database.pool.acquire().await?;
     authorize_view(
         &mut connection,
@@ -149,12 +215,11 @@ pub async fn get_chargeback(
     let view = read(
         &mut connection,
         period,
-        by,
-        reporting,
+        &question,
         &AsSeen::of(&state.config, state.clock),
     )
     .await?;
-    Ok(Json(view.ok_or_else(|| not_loaded(period))?))
+    Ok(Json(view.ok_or_else(|| nothing_to_show(period, &question))?))
 }
 
 pub fn parse_period(text: &str) -> Result<BillingPeriod, ApiError> {
@@ -167,6 +232,14 @@ pub fn parse_period(text: &str) -> Result<BillingPeriod, ApiError> {
 
 pub fn not_loaded(period: BillingPeriod) -> ApiError {
     ApiError::NotFound(format!("no delivery of {period} is loaded"))
+}
+
+/// Why there is no view.
+pub fn nothing_to_show(period: BillingPeriod, question: &ViewQuestion) -> ApiError {
+    match question.as_known_on {
+        None => not_loaded(period),
+        Some(day) => ApiError::NotFound(format!("{period} had no sealed statement by {day}")),
+    }
 }
 
 /// Checks the actor, and notes it where the view shows single people.
@@ -190,12 +263,11 @@ pub async fn authorize_view(
 pub async fn read(
     connection: &mut PgConnection,
     period: BillingPeriod,
-    by: GroupBy,
-    reporting: Reporting,
+    question: &ViewQuestion,
     seen: &AsSeen,
 ) -> StoreResult<Option<ChargebackView>> {
     let mut moment = begin_moment(connection).await?;
-    let view = read_at(&mut moment, period, by, reporting, seen).await?;
+    let view = read_at(&mut moment, period, question, seen).await?;
     moment.commit().await?;
     Ok(view)
 }
@@ -211,21 +283,36 @@ pub async fn begin_moment(connection: &mut PgConnection) -> StoreResult<sqlx::Tr
 pub async fn read_at(
     moment: &mut PgConnection,
     period: BillingPeriod,
-    by: GroupBy,
-    reporting: Reporting,
+    question: &ViewQuestion,
     seen: &AsSeen,
 ) -> StoreResult<Option<ChargebackView>> {
+    let (by, reporting) = (question.by, question.reporting);
     let names = names_of(moment, period, by).await?;
     let findings = period_findings(moment, period, period.next(), seen).await?;
-    if let Some(statement_id) = find_state(moment, period).await?.statement_id {
-        let sealed = SealedMonth::read(moment, statement_id, by, reporting).await?;
-        return Ok(Some(sealed.view(reporting, &names, findings)));
+    let directory = match question.organisation {
+        Organisation::AtTheTime => None,
+        Organisation::Today => Some(get_directory(moment).await?),
+    };
+    let today = directory.as_ref().map(|directory| directory.on(seen.now.date_naive()));
+    let statement_id = match question.as_known_on {
+        None => find_state(moment, period).await?.statement_id,
+        Some(day) => match find_known_on(moment, period, day).await? {
+            Some(statement_id) => Some(statement_id),
+            None => return Ok(None),
+        },
+    };
+    if let Some(statement_id) = statement_id {
+        let sealed = SealedMonth::read(moment, statement_id, question, today.as_ref()).await?;
+        let mut view = sealed.view(reporting, &names, findings);
+        view.organisation = today.map(|today| today.day.to_string());
+        return Ok(Some(view));
     }
     let Some(data_as_of) = chargeback::find_data_as_of(moment, period).await? else {
         return Ok(None);
     };
     let departments = list_departments(moment).await?;
     let leaves = match by {
+        GroupBy::Department if today.is_some() => Leaves::People,
         GroupBy::Department => Leaves::None,
         GroupBy::Person => Leaves::People,
         GroupBy::Project => Leaves::Whole,
@@ -245,8 +332,14 @@ pub async fn read_at(
             .iter()
             .map(|(currency, amount)| no_rate(period, currency, *amount)),
     );
-    let month =
-        Chargeback::build(by, &books.ledger, &books.converted, &books.leaves).map_err(|_| StoreError::TooLarge)?;
+    let month = match &today {
+        None => Chargeback::build(by, &books.ledger, &books.converted, &books.leaves),
+        Some(today) => spread_over_leaves(&books.ledger, &books.converted, &books.leaves).map(|mut leaves| {
+            regroup(&mut leaves, today);
+            Chargeback::by_leaf(period, by, &leaves, &books.converted.postings)
+        }),
+    };
+    let month = month.map_err(|_| StoreError::TooLarge)?;
     let footing = Footing {
         basis: "bill",
         state: "open",
@@ -254,7 +347,16 @@ pub async fn read_at(
         rates: rates(&books.rates, false),
         findings,
     };
-    Ok(Some(view_of(&month, reporting, &names, footing, unconverted)))
+    let mut view = view_of(&month, reporting, &names, footing, unconverted);
+    view.organisation = today.map(|today| today.day.to_string());
+    Ok(Some(view))
+}
+
+/// Puts every leaf under the department that has it on a day.
+pub(super) fn regroup(leaves: &mut [LeafAmount], day: &DirectoryDay<'_>) {
+    for leaf in leaves {
+        leaf.department = day.holder(&leaf.department, leaf.person.as_deref());
+    }
 }
 
 /// A month as answers show it.
@@ -283,7 +385,7 @@ pub(super) fn view_of(
             total_before_tax: money(row.total_before_tax()),
             tax: column(Column::Tax),
             adjustments: column(Column::Adjustments),
-            accruals: money(Amount::ZERO),
+            accruals: column(Column::Accruals),
             total: money(row.total()),
             share: share(month.share(row.total())),
             tokens: row.tokens.to_string(),
@@ -309,6 +411,7 @@ pub(super) fn view_of(
         period: month.period.to_string(),
         by: month.by.as_str(),
         currency,
+        organisation: None,
         footing,
         rows: rows.collect(),
         unattributed: kept(true),

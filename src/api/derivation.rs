@@ -16,6 +16,7 @@ use crate::domain::books::{Basis, Column, spread_over_leaves};
 use crate::domain::chargeback::Reporting;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
+use crate::domain::rate::YenRates;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
@@ -93,7 +94,7 @@ pub async fn derive(
     connection: &mut PgConnection,
     period: BillingPeriod,
     subject: &Subject,
-    planning_rate: rust_decimal::Decimal,
+    yen: YenRates,
     with_people: bool,
 ) -> StoreResult<Option<DerivationView>> {
     let mut moment = begin_moment(connection).await?;
@@ -105,7 +106,7 @@ pub async fn derive(
         Subject::Person(id) => (None, Some(id.as_str())),
     };
     let leaves = if person.is_some() { Leaves::People } else { Leaves::None };
-    let reporting = Reporting::Yen { planning_rate };
+    let reporting = Reporting::Yen(yen);
     let departments = list_departments(&mut moment).await?;
     // A closed month is explained by the rules that it was sealed with.
     let books = match find_state(&mut moment, period).await?.statement_id {
@@ -305,7 +306,7 @@ pub async fn explain_amount(
         let what = format!("principals behind a department in {period}");
         note_personal_data_read(&mut connection, &actor, &what, state.clock.now()).await?;
     }
-    let rate = state.config.currency.planning_rate;
+    let rate = state.config.currency.yen();
     let view = derive(&mut connection, period, &subject, rate, with_people).await?;
     let view = view.ok_or_else(|| not_loaded(period))?;
     if view.parts.is_empty() && view.line_items.is_empty() {

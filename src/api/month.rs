@@ -15,10 +15,12 @@ use crate::domain::chargeback::Reporting;
 use crate::domain::close::{Check, MonthState};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
-use crate::domain::reconciliation::{steps, unexplained};
+use crate::domain::rate::YenRates;
+use crate::domain::reconciliation::{Provisional, beside, steps, unexplained};
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::jobs::close_month::check;
+use crate::store::accruals::find_accrued;
 use crate::store::books::{Leaves, assemble};
 use crate::store::chargeback::find_data_as_of;
 use crate::store::directory::list_departments;
@@ -48,17 +50,24 @@ pub struct ReconciliationStepView {
 pub async fn reconciliation(
     connection: &mut PgConnection,
     period: BillingPeriod,
-    planning_rate: rust_decimal::Decimal,
+    yen: YenRates,
 ) -> StoreResult<ReconciliationView> {
     let mut moment = begin_moment(connection).await?;
     if let Some(statement_id) = find_state(&mut moment, period).await?.statement_id {
         return Ok(sealed_reconciliation(&find_statement(&mut moment, statement_id).await?));
     }
     let departments = list_departments(&mut moment).await?;
-    let reporting = Reporting::Yen { planning_rate };
+    let reporting = Reporting::Yen(yen);
     let books = assemble(&mut moment, period, &departments, reporting, Leaves::None).await?;
+    let before = find_accrued(&mut moment, period).await?.map(|accrued| Provisional {
+        accrued_usd: accrued.usd,
+        accrued_jpy: accrued.jpy,
+        billed: accrued.billed,
+    });
     moment.commit().await?;
-    let steps = steps(&books.ledger, &books.converted, &books.invoices);
+    let mut steps = steps(&books.ledger, books.reconciled(), &books.converted, &books.invoices);
+    let unexplained = unexplained(&steps);
+    steps.extend(beside(&books.ledger, books.reconciled(), books.policy, before));
     let view = steps.iter().map(|step| ReconciliationStepView {
         step: step.name.to_owned(),
         invoice: step.invoice.clone(),
@@ -68,7 +77,7 @@ pub async fn reconciliation(
     Ok(ReconciliationView {
         period: period.to_string(),
         steps: view.collect(),
-        unexplained: MoneyView::new(unexplained(&steps), "USD"),
+        unexplained: MoneyView::new(unexplained, "USD"),
         findings: books
             .findings
             .iter()
@@ -279,6 +288,6 @@ pub async fn get_reconciliation(
         return Err(not_loaded(period));
     }
     Ok(Json(
-        reconciliation(&mut connection, period, state.config.currency.planning_rate).await?,
+        reconciliation(&mut connection, period, state.config.currency.yen()).await?,
     ))
 }

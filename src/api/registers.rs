@@ -1,4 +1,6 @@
-//! What finance records: `GET /api/v1/rates`, `/api/v1/invoices`, `/api/v1/rules`.
+//! What finance records: rates, invoices, rules for shared cost, manual pools.  `changes` takes them over.
+
+pub mod changes;
 
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -17,6 +19,7 @@ use crate::domain::rate::{Rate, RatePolicy};
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
+use crate::store::manual_pools::{StoredManualPool, list_manual_pools};
 use crate::store::{allocation, invoices, rates};
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -158,6 +161,35 @@ impl AllocationRuleView {
     }
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ManualPoolsView {
+    pub data: Vec<ManualPoolView>,
+}
+
+/// What finance adds to a month by hand; shared by the rule for `manual` or `manual.NAME`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ManualPoolView {
+    pub period: String,
+    pub name: String,
+    pub payer: String,
+    pub jpy: MoneyView,
+    pub reason: String,
+    pub recorded_by: String,
+}
+
+impl ManualPoolView {
+    pub fn of(pool: &StoredManualPool) -> Self {
+        Self {
+            period: pool.period.to_string(),
+            name: pool.name.clone(),
+            payer: pool.payer.clone(),
+            jpy: MoneyView::new(pool.jpy, "JPY"),
+            reason: pool.reason.clone(),
+            recorded_by: pool.recorded_by.clone(),
+        }
+    }
+}
+
 /// What moves in a month, in yen; without a department: what is kept visible.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MovedView {
@@ -201,7 +233,7 @@ pub async fn list_rates(
 ) -> Result<Json<RatesView>, ApiError> {
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
-    let book = rates::read_rate_book(&mut connection, state.config.currency.planning_rate).await?;
+    let book = rates::read_rate_book(&mut connection, state.config.currency.yen()).await?;
     Ok(Json(RatesView {
         data: book.rates.iter().map(RateRecordView::of).collect(),
         policies: book.policies.iter().map(PolicyView::of).collect(),
@@ -255,5 +287,31 @@ pub async fn list_rules(
     Ok(Json(AllocationRulesView {
         version,
         data: rules.iter().map(AllocationRuleView::of).collect(),
+    }))
+}
+
+/// What finance added to months by hand.
+#[utoipa::path(
+    get,
+    path = "/api/v1/manual-pools",
+    tag = "registers",
+    params(PeriodQuery),
+    responses(
+        (status = 200, body = ManualPoolsView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn list_pools(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Query(query): Query<PeriodQuery>,
+) -> Result<Json<ManualPoolsView>, ApiError> {
+    let period: Option<BillingPeriod> = query.period.as_deref().map(parse_period).transpose()?;
+    authorize(&actor, Action::ReadChargeback)?;
+    let mut connection = state.database.pool.acquire().await?;
+    let pools = list_manual_pools(&mut connection, period).await?;
+    Ok(Json(ManualPoolsView {
+        data: pools.iter().map(ManualPoolView::of).collect(),
     }))
 }

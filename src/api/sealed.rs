@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::chargeback::{ChargebackView, NamesByCode, view_of};
+use super::chargeback::{ChargebackView, NamesByCode, ViewQuestion, regroup, view_of};
 use super::view::{FindingView, Footing, MoneyView, RateView};
-use crate::domain::books::{Column, LeafAmount, Posting};
+use crate::domain::books::{LeafAmount, Posting};
 use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
 use crate::domain::close::MonthState;
+use crate::domain::directory::DirectoryDay;
 use crate::domain::money::Amount;
 use crate::store::StoreResult;
 use crate::store::month::{find_state, list_deliveries_used};
@@ -26,15 +27,17 @@ impl SealedMonth {
     pub(super) async fn read(
         connection: &mut PgConnection,
         statement_id: i32,
-        by: GroupBy,
-        reporting: Reporting,
+        question: &ViewQuestion,
+        today: Option<&DirectoryDay<'_>>,
     ) -> StoreResult<Self> {
+        let (by, reporting) = (question.by, question.reporting);
         let statement = find_statement(connection, statement_id).await?;
-        let state = find_state(connection, statement.period).await?.state;
+        let state = match question.as_known_on {
+            None => find_state(connection, statement.period).await?.state,
+            Some(_) => statement.state,
+        };
         let sealed = list_postings(connection, statement_id).await?;
-        let own = sealed
-            .iter()
-            .filter(|(_, posting)| posting.column != Column::Adjustments);
+        let own = sealed.iter().filter(|(_, posting)| posting.column.is_billed());
         let billed: Amount = own.map(|(_, posting)| posting.billed).sum();
         let mut unconverted: Vec<(String, Amount)> = Vec::new();
         let mut postings: Vec<Posting> = Vec::new();
@@ -48,17 +51,24 @@ impl SealedMonth {
             }
         }
         let chargeback = match by {
-            GroupBy::Department => Chargeback::by_department(statement.period, &postings),
+            GroupBy::Department if today.is_none() => Chargeback::by_department(statement.period, &postings),
             by => {
                 let lines = list_lines(connection, statement_id).await?;
                 let leaves = lines.iter().filter_map(|line| {
                     let amount = in_currency(&line.currency, reporting, line.billed, line.amount)?;
                     Some(LeafAmount { amount, ..line.leaf()? })
                 });
-                Chargeback::by_leaf(statement.period, by, &leaves.collect::<Vec<_>>(), &postings)
+                let mut leaves: Vec<LeafAmount> = leaves.collect();
+                if let Some(today) = today {
+                    regroup(&mut leaves, today);
+                }
+                Chargeback::by_leaf(statement.period, by, &leaves, &postings)
             }
         };
-        let restated = restated(connection, &statement, billed).await?;
+        let restated = match question.as_known_on {
+            None => restated(connection, &statement, billed).await?,
+            Some(_) => None,
+        };
         Ok(Self {
             statement,
             state,
@@ -87,7 +97,7 @@ impl SealedMonth {
                 .and_then(|text| text.parse::<DateTime<Utc>>().ok()),
             rates: match reporting {
                 Reporting::Usd => Vec::new(),
-                Reporting::Yen { .. } => rates_of(&head),
+                Reporting::Yen(_) => rates_of(&head),
             },
             findings,
         };
@@ -97,7 +107,7 @@ impl SealedMonth {
 
 fn in_currency(currency: &str, reporting: Reporting, billed: Amount, sealed: Amount) -> Option<Amount> {
     match reporting {
-        Reporting::Yen { .. } => Some(sealed),
+        Reporting::Yen(_) => Some(sealed),
         Reporting::Usd => (currency == "USD").then_some(billed),
     }
 }

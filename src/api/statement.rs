@@ -1,429 +1,25 @@
-//! Files of a sealed statement: made once, kept, and handed out as they were made.
+//! `GET /api/v1/chargeback/{period}/statement`: the sealed statement, or a file of it.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context, bail};
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use serde::Deserialize;
-use sqlx::PgConnection;
 use utoipa::IntoParams;
 
+use super::acting::bad;
 use super::chargeback::parse_period;
-
-use crate::config::{Config, JournalConfig};
-use crate::documents::department_csv::department_csv;
+use super::files::{FileKind, FileQuestion, asked_statement, file};
+use crate::documents::Language;
 use crate::documents::encoding::Encoding;
-use crate::documents::focus::{focus_csv, focus_parquet};
-use crate::documents::journal::template::{Template, presets};
-use crate::documents::journal::{Journal, SlipKind, WORKBOOK, cancelled, entities_of, journal};
-use crate::documents::workbook::{WorkbookParts, workbook};
-use crate::documents::{DepartmentNames, Language, SealedStatement};
 use crate::domain::actor::{Action, Actor, authorize};
-use crate::domain::close::MonthState;
-use crate::domain::digest::sha256;
-use crate::domain::directory::Directory;
-use crate::domain::journal::{JournalSettings, Mapping};
 use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
+use crate::sources::csv_table::CsvTable;
 use crate::sources::finance_csv::read_journal_mappings;
-use crate::store::chargeback::list_person_names;
-use crate::store::directory::get_directory;
-use crate::store::files::{FileKey, count_taken, find_file, find_slips, keep_file, note_download};
-use crate::store::month::{find_state, list_posted};
-use crate::store::statements::{Statement, find_directory, find_statement, list_lines, list_statements};
-use crate::store::tokens::note_personal_data_read;
-use crate::store::{StoreError, StoreResult};
-
-/// What a file is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FileKind {
-    Csv,
-    Xlsx,
-    /// FOCUS 1.2 as Parquet.
-    Focus,
-    FocusCsv,
-    /// By the name of a preset or of a template of the settings.
-    Journal(String),
-}
-
-impl FileKind {
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "csv" => Some(Self::Csv),
-            "xlsx" => Some(Self::Xlsx),
-            "focus" => Some(Self::Focus),
-            "focus-csv" => Some(Self::FocusCsv),
-            other => other
-                .strip_prefix("journal:")
-                .map(|preset| Self::Journal(preset.to_owned())),
-        }
-    }
-}
-
-/// Which file is asked for.
-#[derive(Debug, Clone)]
-pub struct FileQuestion {
-    pub period: BillingPeriod,
-    pub kind: FileKind,
-    /// Of an earlier statement; else the one that closed the month.
-    pub version: Option<i32>,
-    pub language: Language,
-    pub encoding: Option<Encoding>,
-    pub legal_entity: Option<String>,
-    pub posting_date: Option<NaiveDate>,
-    pub with_people: bool,
-}
-
-impl FileQuestion {
-    /// Everything that the content depends on besides the statement; `settings` is the digest of those that a journal is made by.
-    fn key(&self, statement_id: i32, settings: &str) -> FileKey {
-        let language = if self.language == Language::Japanese {
-            "ja"
-        } else {
-            "en"
-        };
-        let encoding = self.encoding.map_or("", Encoding::as_str);
-        let entity = self.legal_entity.as_deref().unwrap_or("");
-        let date = self.posting_date.map(|date| date.to_string()).unwrap_or_default();
-        let (kind, series) = match &self.kind {
-            FileKind::Csv => (format!("csv;{language};{encoding}"), "csv".to_owned()),
-            FileKind::Focus => ("focus".to_owned(), "focus".to_owned()),
-            FileKind::FocusCsv => ("focus-csv".to_owned(), "focus".to_owned()),
-            FileKind::Xlsx => (format!("xlsx;{language};{date};{settings}"), "xlsx".to_owned()),
-            FileKind::Journal(preset) => (
-                format!("journal:{preset};{encoding};{entity};{date};{settings}"),
-                format!("journal;{entity}"),
-            ),
-        };
-        FileKey {
-            statement_id,
-            kind,
-            series,
-        }
-    }
-
-    fn file_name(&self, statement: &Statement) -> String {
-        let (what, ending) = match &self.kind {
-            FileKind::Csv => ("chargeback".to_owned(), "csv"),
-            FileKind::Focus => ("focus".to_owned(), "parquet"),
-            FileKind::FocusCsv => ("focus".to_owned(), "csv"),
-            FileKind::Xlsx => ("chargeback".to_owned(), "xlsx"),
-            FileKind::Journal(preset) => (format!("journal-{preset}"), "csv"),
-        };
-        let entity = self
-            .legal_entity
-            .as_ref()
-            .map(|entity| format!("-{entity}"))
-            .unwrap_or_default();
-        let name = format!(
-            "anbun-{}-v{}-{what}{entity}.{ending}",
-            statement.period, statement.version
-        );
-        name.replace(['/', '\\'], "_")
-    }
-}
-
-/// A file, and what its reader must know.
-#[derive(Debug)]
-pub struct MadeFile {
-    pub file_name: String,
-    pub content: Vec<u8>,
-    pub sha256: String,
-    /// The journal that the file is, or holds.
-    pub journals: Vec<Journal>,
-    /// How often the journal of this legal entity was taken before, in whatever format.
-    pub taken: i64,
-}
-
-/// Makes a file, or hands out the one that was made before.  One with people is made each time: no name is kept.
-pub async fn file(
-    connection: &mut PgConnection,
-    question: &FileQuestion,
-    config: &Config,
-    mappings: Vec<Mapping>,
-    (actor, now): (&Actor, DateTime<Utc>),
-) -> anyhow::Result<MadeFile> {
-    authorize(actor, Action::ReadChargeback)?;
-    if question.with_people {
-        authorize(actor, Action::ReadPeople)?;
-        let what = format!("workbook {} with people", question.period);
-        note_personal_data_read(connection, actor, &what, now).await?;
-    }
-    let statement = asked_statement(connection, question).await?;
-    let making = Making::of(config, mappings, &question.kind)?;
-    let key = question.key(statement.statement_id, &making.digest);
-    let file_name = question.file_name(&statement);
-    let (content, journals) = making.make(connection, statement, question).await?;
-    if question.with_people {
-        let sha256 = sha256(&[&content]);
-        return Ok(MadeFile {
-            file_name,
-            content,
-            sha256,
-            journals,
-            taken: 0,
-        });
-    }
-    if find_file(connection, &key).await?.is_none() {
-        // Only a journal's own file is posted; the workbook's sheet is to be read.
-        let posts = journals
-            .first()
-            .filter(|_| matches!(question.kind, FileKind::Journal(_)));
-        let slips = posts.map(serde_json::to_value).transpose()?;
-        let (made, by) = ((file_name.as_str(), content.as_slice()), (actor.name.as_str(), now));
-        keep_file(connection, &key, made, slips.as_ref(), by).await?;
-    }
-    let kept = find_file(connection, &key).await?.context("the file was not kept")?;
-    let taken = count_taken(connection, &key).await?;
-    note_download(connection, kept.file_id, &actor.name, now).await?;
-    Ok(MadeFile {
-        file_name: kept.file_name,
-        content: kept.content,
-        sha256: kept.sha256,
-        journals,
-        taken,
-    })
-}
-
-async fn asked_statement(connection: &mut PgConnection, question: &FileQuestion) -> anyhow::Result<Statement> {
-    let period = question.period;
-    match question.version {
-        Some(version) => {
-            let all = list_statements(connection, period).await?;
-            let found = all.into_iter().find(|statement| statement.version == version);
-            found.with_context(|| format!("{period} has no statement {version}"))
-        }
-        None => match find_state(connection, period).await?.statement_id {
-            Some(statement_id) => Ok(find_statement(connection, statement_id).await?),
-            None => bail!(
-                "{period} is open: files are made from a sealed statement; close it first, or see 'anbun chargeback preview'"
-            ),
-        },
-    }
-}
-
-/// What files are made by, besides the statement.
-struct Making {
-    settings: JournalSettings,
-    template: Option<Template>,
-    /// Of all of it: a file that was made by other settings is another file.
-    digest: String,
-}
-
-impl Making {
-    fn of(config: &Config, mappings: Vec<Mapping>, kind: &FileKind) -> anyhow::Result<Self> {
-        let template = match kind {
-            FileKind::Journal(preset) => Some(find_template(preset, &config.journal)?),
-            FileKind::Csv | FileKind::Focus | FileKind::FocusCsv | FileKind::Xlsx => None,
-        };
-        let settings = JournalSettings {
-            sources: config.journal.sources.clone(),
-            entities: config.journal.entities.clone(),
-            mappings,
-            text: config.journal.text.clone(),
-        };
-        let digest = sha256(&[format!("{settings:?}{template:?}").as_bytes()]);
-        Ok(Self {
-            settings,
-            template,
-            digest,
-        })
-    }
-
-    async fn make(
-        &self,
-        connection: &mut PgConnection,
-        statement: Statement,
-        question: &FileQuestion,
-    ) -> anyhow::Result<(Vec<u8>, Vec<Journal>)> {
-        let posted = PostedBefore::read(connection, &statement).await?;
-        let sealed = read_sealed(connection, statement, question.with_people).await?;
-        match (&question.kind, &self.template) {
-            (FileKind::Journal(preset), Some(template)) => {
-                posted.check_date(&sealed, question.posting_date)?;
-                let entity = question.legal_entity.as_deref();
-                let journal = self
-                    .journal(connection, &sealed, &posted, (preset, entity), question)
-                    .await?;
-                Ok((template.write(&journal, question.encoding)?, vec![journal]))
-            }
-            (FileKind::Xlsx, _) => {
-                let mut journals = Vec::new();
-                // None before the settings say who pays AWS.
-                let entities = if self.settings.sources.is_empty() {
-                    Vec::new()
-                } else {
-                    entities_of(&sealed, &self.settings)?
-                };
-                for entity in entities {
-                    let of_entity = (WORKBOOK, Some(entity.as_str()));
-                    journals.push(self.journal(connection, &sealed, &posted, of_entity, question).await?);
-                }
-                let parts = WorkbookParts {
-                    journals,
-                    with_people: question.with_people,
-                };
-                Ok((workbook(&sealed, &parts, question.language)?, parts.journals))
-            }
-            (FileKind::Focus, _) => Ok((focus_parquet(&sealed)?, Vec::new())),
-            (FileKind::FocusCsv, _) => Ok((focus_csv(&sealed)?, Vec::new())),
-            _ => {
-                let encoding = question.encoding.unwrap_or(Encoding::Utf8Bom);
-                Ok((department_csv(&sealed, question.language, encoding)?, Vec::new()))
-            }
-        }
-    }
-
-    /// The journal of one legal entity: what an earlier version posted is taken back first, exactly as its file had it.
-    async fn journal(
-        &self,
-        connection: &mut PgConnection,
-        sealed: &SealedStatement,
-        posted: &PostedBefore,
-        (system, entity): (&str, Option<&str>),
-        question: &FileQuestion,
-    ) -> anyhow::Result<Journal> {
-        let mut made = journal(sealed, &self.settings, system, entity, question.posting_date)?;
-        check_complete(&made)?;
-        if let Some((version, statement_id)) = posted.superseded
-            && let Some(slips) = find_slips(connection, statement_id, &made.legal_entity).await?
-        {
-            let before: Journal = serde_json::from_value(slips)
-                .with_context(|| format!("the journal of statement {version} of {} cannot be read", sealed.period))?;
-            // What that file itself took back stays taken back.
-            let own = before
-                .slips
-                .into_iter()
-                .filter(|slip| slip.kind != SlipKind::Cancellation);
-            made.slips.splice(0..0, own.map(cancelled));
-        }
-        Ok(made)
-    }
-}
-
-/// What the company's books hold of earlier versions of a month.
-struct PostedBefore {
-    /// Version and id of the newest earlier statement of the same state that was posted.
-    superseded: Option<(i32, i32)>,
-    has_accrual: bool,
-}
-
-impl PostedBefore {
-    async fn read(connection: &mut PgConnection, statement: &Statement) -> anyhow::Result<Self> {
-        let mut posted = Self {
-            superseded: None,
-            has_accrual: false,
-        };
-        for earlier in list_statements(connection, statement.period).await? {
-            let is_posted = !list_posted(connection, earlier.statement_id).await?.is_empty();
-            if earlier.version >= statement.version || !is_posted {
-                continue;
-            }
-            posted.has_accrual |= earlier.state == MonthState::Provisional;
-            if earlier.state == statement.state {
-                posted.superseded = Some((earlier.version, earlier.statement_id));
-            }
-        }
-        Ok(posted)
-    }
-
-    /// The accrual is in the service month already: the actual goes to another.
-    fn check_date(&self, sealed: &SealedStatement, posting_date: Option<NaiveDate>) -> anyhow::Result<()> {
-        let next = sealed.period.next().first_day();
-        let needs_date = self.has_accrual && sealed.state == MonthState::Final;
-        anyhow::ensure!(
-            !needs_date || posting_date.is_some_and(|date| date >= next),
-            "the accrual of {} is posted and reversed on {next}: give the actual a --posting-date from then on, or the month has the cost twice",
-            sealed.period
-        );
-        Ok(())
-    }
-}
-
-/// What the slips move, what makes no line and the tax that is booked elsewhere add up to what the entity is charged.
-fn check_complete(journal: &Journal) -> anyhow::Result<()> {
-    let counted = journal.own_moved + journal.own_share + journal.tax_elsewhere;
-    anyhow::ensure!(
-        counted == journal.charged,
-        "the journal of {} does not add up: {counted} instead of {}",
-        journal.legal_entity,
-        journal.charged
-    );
-    Ok(())
-}
-
-fn find_template(name: &str, config: &JournalConfig) -> anyhow::Result<Template> {
-    let mut templates = presets();
-    for file in &config.templates {
-        let text = std::fs::read_to_string(file).with_context(|| format!("template {}", file.display()))?;
-        let template = Template::parse(&text).map_err(|what| anyhow::anyhow!("template {}: {what}", file.display()))?;
-        templates.push(template);
-    }
-    let names = templates
-        .iter()
-        .map(|template| template.name.as_str())
-        .collect::<Vec<_>>()
-        .join(", ");
-    // A company's own template takes the place of a preset of the same name.
-    let found = templates.iter().rposition(|template| template.name == name);
-    found
-        .map(|at| templates.swap_remove(at))
-        .with_context(|| format!("there is no journal template '{name}'; there are {names}"))
-}
-
-/// A statement with the names that belong to it.
-async fn read_sealed(
-    connection: &mut PgConnection,
-    statement: Statement,
-    with_people: bool,
-) -> StoreResult<SealedStatement> {
-    let lines = list_lines(connection, statement.statement_id).await?;
-    let directory = match statement.directory_version {
-        Some(version) => find_directory(connection, version).await?,
-        None => None,
-    };
-    let directory: Directory = match directory {
-        Some(directory) => directory,
-        None => get_directory(connection).await?,
-    };
-    let mut departments: BTreeMap<String, DepartmentNames> = BTreeMap::new();
-    for department in &directory.departments {
-        if department.valid.from < statement.period.days().to {
-            let names = DepartmentNames {
-                name: department.name.clone(),
-                name_ja: department.name_ja.clone(),
-                cost_center: department.cost_center.clone(),
-                legal_entity: department.legal_entity.clone(),
-            };
-            departments.insert(department.code.clone(), names);
-        }
-    }
-    let people = if with_people {
-        list_person_names(connection, statement.period)
-            .await?
-            .into_iter()
-            .collect()
-    } else {
-        BTreeMap::new()
-    };
-    Ok(SealedStatement {
-        period: statement.period,
-        version: statement.version,
-        state: statement.state,
-        sealed_at: statement.sealed_at,
-        prepared_by: statement.prepared_by,
-        digest: statement.digest,
-        head: serde_json::from_str(&statement.head).unwrap_or_default(),
-        lines,
-        departments,
-        people,
-    })
-}
+use crate::store::StoreError;
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -439,6 +35,8 @@ pub struct StatementQuery {
     pub legal_entity: Option<String>,
     /// Number of an earlier statement.
     pub statement: Option<i32>,
+    /// YYYY-MM-DD: the last statement that was sealed by the end of that UTC day.
+    pub as_known_on: Option<NaiveDate>,
     /// Posting date of a journal, YYYY-MM-DD.
     pub posting_date: Option<NaiveDate>,
     /// `true`: a sheet by person in the workbook.
@@ -482,7 +80,9 @@ pub async fn get_statement(
             authorize(&actor, Action::ReadPeople)?;
         }
         let mappings = match &state.config.journal.mappings {
-            Some(path) => read_journal_mappings(path).map_err(|e| ApiError::Conflict(e.to_string()))?,
+            Some(path) => CsvTable::read(path)
+                .and_then(|table| read_journal_mappings(&table))
+                .map_err(|e| ApiError::Conflict(e.to_string()))?,
             None => Vec::new(),
         };
         let with = (&actor, state.clock.now());
@@ -533,7 +133,6 @@ pub async fn get_statement(
 
 impl StatementQuery {
     fn question(&self, period: BillingPeriod) -> Result<FileQuestion, ApiError> {
-        let bad = |pointer, detail: String| ApiError::BadParameter { pointer, detail };
         let kind = match (self.format.as_deref(), self.preset.as_deref()) {
             (None | Some("csv"), _) => FileKind::Csv,
             (Some("xlsx"), _) => FileKind::Xlsx,
@@ -565,6 +164,7 @@ impl StatementQuery {
             period,
             kind,
             version: self.statement,
+            as_known_on: self.as_known_on,
             language,
             encoding,
             legal_entity: self.legal_entity.clone(),

@@ -6,25 +6,23 @@ use std::collections::BTreeMap;
 
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use serde::de::DeserializeOwned;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::acting::{bad, once, read};
 use super::chargeback::parse_period;
 use super::month::{CheckView, StatementView, check_views};
 use crate::config::Config;
 use crate::domain::actor::{Action, Actor, NotAllowed, authorize};
 use crate::domain::close::{MonthState, StepError, WaiverError};
-use crate::domain::digest::sha256;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::jobs::close_month::{self, AttributionWords, CloseSettings, Closed};
 use crate::store::StoreError;
-use crate::store::idempotency::{Answer, find_answer, keep_answer};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -55,7 +53,7 @@ pub fn close_settings(config: &Config) -> CloseSettings {
     CloseSettings {
         two_person: config.close.two_person,
         quarantine_max: Amount::from_whole(config.close.quarantine_max.into()),
-        planning_rate: config.currency.planning_rate,
+        yen: config.currency.yen(),
         fiscal_year_start_month: config.calendar.fiscal_year_start_month,
         attribution: AttributionWords {
             order: config.attribution.order.clone(),
@@ -222,14 +220,6 @@ fn view(
     }
 }
 
-fn bad(pointer: &'static str, detail: String) -> ApiError {
-    ApiError::BadParameter { pointer, detail }
-}
-
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|e| bad("body", e.to_string()))
-}
-
 /// What a step's refusal is to a client.
 fn refused(error: anyhow::Error) -> ApiError {
     if error.is::<NotAllowed>() {
@@ -249,50 +239,4 @@ fn refused(error: anyhow::Error) -> ApiError {
         // What is left is a month of which nothing is loaded.
         Err(error) => ApiError::NotFound(error.to_string()),
     }
-}
-
-/// Answers a request that acts; the same key and request get the same answer without acting again.
-async fn once(
-    state: &AppState,
-    actor: &Actor,
-    headers: &HeaderMap,
-    what: &str,
-    body: &Bytes,
-    act: impl AsyncFnOnce() -> Result<(StatusCode, StepTakenView), ApiError>,
-) -> Result<Response, ApiError> {
-    let key = match headers.get("idempotency-key").map(|key| key.to_str()) {
-        None => None,
-        Some(Ok(key)) if !key.is_empty() && key.len() <= 200 => Some(key),
-        Some(_) => return Err(bad("Idempotency-Key", "it is 1 to 200 letters of ASCII".to_owned())),
-    };
-    let request_digest = sha256(&[what.as_bytes(), b"\n", body]);
-    if let Some(key) = key {
-        let mut connection = state.database.pool.acquire().await?;
-        if let Some(answer) = find_answer(&mut connection, (&actor.name, key), state.clock.now()).await? {
-            if answer.request_digest != request_digest {
-                return Err(ApiError::KeyReused);
-            }
-            let status = u16::try_from(answer.status)
-                .ok()
-                .and_then(|status| StatusCode::from_u16(status).ok());
-            return Ok(json(status.unwrap_or(StatusCode::OK), answer.body));
-        }
-    }
-    let (status, view) = act().await?;
-    let body = serde_json::to_string(&view).unwrap_or_default();
-    // A refusal is not kept: its cause may be gone at the next try.
-    if let Some(key) = key.filter(|_| status.is_success()) {
-        let answer = Answer {
-            request_digest,
-            status: i32::from(status.as_u16()),
-            body: body.clone(),
-        };
-        let mut connection = state.database.pool.acquire().await?;
-        keep_answer(&mut connection, (&actor.name, key), &answer, state.clock.now()).await?;
-    }
-    Ok(json(status, body))
-}
-
-fn json(status: StatusCode, body: String) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

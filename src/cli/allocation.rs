@@ -1,21 +1,21 @@
-//! `anbun allocation list|import`
+//! `anbun allocation list|import|manual`
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use sqlx::Connection;
 
 use super::CommandContext;
 use super::output::{self, Table};
-use crate::api::registers::{AllocationRuleView, MovedView};
+use crate::api::registers::{AllocationRuleView, ManualPoolView, MovedView};
 use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::chargeback::Moved;
+use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
-use crate::jobs::allocate::preview_rules;
-use crate::sources::finance_csv::read_allocation_rules;
-use crate::store::allocation::{find_version, list_rules, replace_rules};
-use crate::store::directory::list_departments;
+use crate::jobs::keep_registers::{add_manual_pool, keep_rules, remove_manual_pool};
+use crate::sources::csv_table::CsvTable;
+use crate::store::allocation::{find_version, list_rules};
+use crate::store::manual_pools::{StoredManualPool, list_manual_pools};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AllocationCommand {
@@ -28,12 +28,44 @@ pub(super) enum AllocationCommand {
         #[arg(long)]
         dry_run: bool,
     },
+    /// What finance adds to a month by hand, in yen: shared by the rule for 'manual' or 'manual.NAME'
+    #[command(subcommand)]
+    Manual(ManualCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ManualCommand {
+    /// Add an amount to a month that is not closed
+    Add {
+        /// Letters, digits, - and _
+        name: String,
+        #[arg(long)]
+        period: BillingPeriod,
+        /// Whole yen; negative takes away
+        #[arg(long, allow_hyphen_values = true)]
+        jpy: i64,
+        /// Whose usage it is shared by; the month's only payer by default
+        #[arg(long)]
+        payer: Option<String>,
+        /// What it is for, as the statement prints it
+        #[arg(long)]
+        reason: String,
+    },
+    /// What was added
+    List { period: Option<BillingPeriod> },
+    /// Take one out again
+    Remove {
+        name: String,
+        #[arg(long)]
+        period: BillingPeriod,
+    },
 }
 
 pub(super) async fn run(context: &CommandContext, command: AllocationCommand) -> anyhow::Result<()> {
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
     match command {
+        AllocationCommand::Manual(command) => manual(context, &mut connection, command).await?,
         AllocationCommand::List => {
             authorize(&context.actor, Action::ReadChargeback)?;
             let version = find_version(&mut connection).await?;
@@ -59,20 +91,68 @@ pub(super) async fn run(context: &CommandContext, command: AllocationCommand) ->
             }
         }
         AllocationCommand::Import { file, dry_run } => {
-            authorize(&context.actor, Action::KeepRegisters)?;
-            let mut transaction = connection.begin().await?;
-            let departments = list_departments(&mut transaction).await?;
-            let codes: Vec<String> = departments.iter().map(|department| department.code.clone()).collect();
-            let rules = read_allocation_rules(&file, &codes)?;
-            let moved = preview_rules(&mut transaction, &rules, context.config.currency.planning_rate).await?;
-            print_moved(context, &moved)?;
-            if dry_run {
-                eprintln!("nothing was changed: this was a dry run");
-                return Ok(());
+            let table = CsvTable::read(&file)?;
+            let how = (context.config.currency.yen(), dry_run);
+            let kept = keep_rules(&mut connection, &table, how, (&context.actor, context.clock)).await?;
+            print_moved(context, &kept.moved)?;
+            match kept.version {
+                None => eprintln!("nothing was changed: this was a dry run"),
+                Some(version) => eprintln!("the rules are at version {version}; final and locked months keep theirs"),
             }
-            let version = replace_rules(&mut transaction, &rules, &context.actor.name, context.clock.now()).await?;
-            transaction.commit().await?;
-            eprintln!("the rules are at version {version}; final and locked months keep theirs");
+        }
+    }
+    Ok(())
+}
+
+async fn manual(
+    context: &CommandContext,
+    connection: &mut sqlx::PgConnection,
+    command: ManualCommand,
+) -> anyhow::Result<()> {
+    match command {
+        ManualCommand::Add {
+            name,
+            period,
+            jpy,
+            payer,
+            reason,
+        } => {
+            let pool = StoredManualPool {
+                period,
+                name,
+                payer: payer.unwrap_or_default(),
+                jpy: Amount::from_whole(jpy.into()),
+                reason,
+                recorded_by: context.actor.name.clone(),
+            };
+            let added = add_manual_pool(connection, pool, (&context.actor, context.clock.now())).await?;
+            eprintln!(
+                "{} of {} is {} yen",
+                added.name,
+                added.period,
+                grouped(&added.jpy.to_string())
+            );
+        }
+        ManualCommand::List { period } => {
+            authorize(&context.actor, Action::ReadChargeback)?;
+            let pools = list_manual_pools(connection, period).await?;
+            let views: Vec<ManualPoolView> = pools.iter().map(ManualPoolView::of).collect();
+            let mut table = Table::new(&["period", "name", "payer", "JPY", "reason", "by"]);
+            for view in &views {
+                table.push(vec![
+                    view.period.clone(),
+                    view.name.clone(),
+                    view.payer.clone(),
+                    grouped(&view.jpy.amount),
+                    view.reason.clone(),
+                    view.recorded_by.clone(),
+                ]);
+            }
+            output::print(context.format(), &views, &table)?;
+        }
+        ManualCommand::Remove { name, period } => {
+            remove_manual_pool(connection, (period, &name), &context.actor).await?;
+            eprintln!("{name} of {period} is taken out");
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use clap::{Subcommand, ValueEnum};
 use super::CommandContext;
 use super::output::{self, Table};
 use crate::api::change::change;
-use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, not_loaded};
+use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, not_loaded, nothing_to_show};
 use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::chargeback::GroupBy;
@@ -27,6 +27,12 @@ pub(super) enum ChargebackCommand {
         /// The settings' reporting currency by default
         #[arg(long, value_parser = ["JPY", "USD"])]
         currency: Option<String>,
+        /// Departments as they were on the day of use, or under today's organisation: a view, the books stay
+        #[arg(long, value_parser = ["at_the_time", "today"])]
+        organisation: Option<String>,
+        /// YYYY-MM-DD: as the last statement said that was sealed by the end of that UTC day
+        #[arg(long)]
+        as_known_on: Option<String>,
     },
     /// Why each department's amount is not last month's
     Why {
@@ -82,9 +88,33 @@ pub(super) enum By {
     Project,
 }
 
+impl By {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Department => "department",
+            Self::Person => "person",
+            Self::Project => "project",
+        }
+    }
+}
+
 pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) -> anyhow::Result<()> {
     match command {
-        ChargebackCommand::Preview { period, by, currency } => preview(context, period, by, currency).await,
+        ChargebackCommand::Preview {
+            period,
+            by,
+            currency,
+            organisation,
+            as_known_on,
+        } => {
+            let query = ChargebackQuery {
+                by: Some(by.as_str().to_owned()),
+                currency,
+                organisation,
+                as_known_on,
+            };
+            preview(context, period, &query).await
+        }
         ChargebackCommand::Why { period, against } => why(context, period, against).await,
         ChargebackCommand::Evidence(arguments) => evidence::run(context, arguments).await,
         ChargebackCommand::Export(arguments) => export::run(context, arguments).await,
@@ -96,32 +126,20 @@ pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) ->
     }
 }
 
-async fn preview(
-    context: &CommandContext,
-    period: BillingPeriod,
-    by: By,
-    currency: Option<String>,
-) -> anyhow::Result<()> {
+async fn preview(context: &CommandContext, period: BillingPeriod, query: &ChargebackQuery) -> anyhow::Result<()> {
     authorize(&context.actor, Action::ReadChargeback)?;
-    let by = match by {
-        By::Department => GroupBy::Department,
-        By::Person => GroupBy::Person,
-        By::Project => GroupBy::Project,
-    };
-    if by == GroupBy::Person {
+    let question = query.question(&context.config)?;
+    if question.by == GroupBy::Person {
         authorize(&context.actor, Action::ReadPeople)?;
     }
-    let reporting = ChargebackQuery { by: None, currency }.reporting(&context.config)?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
-    if by == GroupBy::Person {
-        let question = format!("chargeback preview {period} by person");
-        note_personal_data_read(&mut connection, &context.actor, &question, context.clock.now()).await?;
+    if question.by == GroupBy::Person {
+        let read = format!("chargeback preview {period} by person");
+        note_personal_data_read(&mut connection, &context.actor, &read, context.clock.now()).await?;
     }
-    let view = chargeback::read(&mut connection, period, by, reporting, &context.as_seen())
-        .await?
-        .ok_or_else(|| not_loaded(period))?;
-    print(context, &view)
+    let view = chargeback::read(&mut connection, period, &question, &context.as_seen()).await?;
+    print(context, &view.ok_or_else(|| nothing_to_show(period, &question))?)
 }
 
 async fn why(context: &CommandContext, period: BillingPeriod, against: Option<BillingPeriod>) -> anyhow::Result<()> {
@@ -129,7 +147,7 @@ async fn why(context: &CommandContext, period: BillingPeriod, against: Option<Bi
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
     let against = against.unwrap_or(period.previous());
-    let view = change(&mut connection, period, against, context.config.currency.planning_rate).await?;
+    let view = change(&mut connection, period, against, context.config.currency.yen()).await?;
     let view = view.ok_or_else(|| not_loaded(against.min(period)))?;
     let mut table = Table::new(&["department", "reason", "JPY"]);
     for department in &view.departments {

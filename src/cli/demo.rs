@@ -81,7 +81,7 @@ pub(super) async fn run(context: &CommandContext, arguments: DemoArguments) -> a
     let directory = directory.map(|name| folder.join("directory").join(format!("{name}.csv")));
     let importing = ImportSettings {
         attribution: context.config.attribution.settings()?,
-        planning_rate: context.config.currency.planning_rate,
+        yen: context.config.currency.yen(),
     };
     let with = (&context.actor, context.clock);
     import_directory(&directory, Keep::Yes, &database, &importing, with).await?;
@@ -93,17 +93,14 @@ pub(super) async fn run(context: &CommandContext, arguments: DemoArguments) -> a
     );
     if arguments.once {
         let reporting = match context.config.currency.reporting {
-            ReportingCurrency::Jpy => Reporting::Yen {
-                planning_rate: context.config.currency.planning_rate,
-            },
+            ReportingCurrency::Jpy => Reporting::Yen(context.config.currency.yen()),
             ReportingCurrency::Usd => Reporting::Usd,
         };
         let mut connection = database.pool.acquire().await?;
         let view = chargeback_api::read(
             &mut connection,
             newest,
-            GroupBy::Department,
-            reporting,
+            &chargeback_api::ViewQuestion::of(GroupBy::Department, reporting),
             &context.as_seen(),
         )
         .await?;

@@ -63,7 +63,7 @@ pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> 
     let database = context.database().await?;
     let settings = ImportSettings {
         attribution: context.config.attribution.settings()?,
-        planning_rate: context.config.currency.planning_rate,
+        yen: context.config.currency.yen(),
     };
     let with = (&context.actor, context.clock);
     let keep = |dry_run| if dry_run { Keep::DryRun } else { Keep::Yes };

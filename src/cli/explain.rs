@@ -141,7 +141,7 @@ async fn amount(context: &CommandContext, period: BillingPeriod, subject: Subjec
     let mut connection = database.pool.acquire().await?;
     let what = format!("explanation of {subject:?} in {period}");
     note_personal_data_read(&mut connection, &context.actor, &what, context.clock.now()).await?;
-    let rate = context.config.currency.planning_rate;
+    let rate = context.config.currency.yen();
     let view = derive(&mut connection, period, &subject, rate, true).await?;
     let view = view.ok_or_else(|| not_loaded(period))?;
     let mut table = Table::new(&["what", "as billed", "exact JPY", "rounding", "JPY", "because"]);

@@ -6,24 +6,21 @@ use anyhow::Context;
 use chrono::NaiveDate;
 use clap::Subcommand;
 use rust_decimal::Decimal;
-use sqlx::Connection;
 
 use super::output::{self, Table, print_findings};
 use super::{CommandContext, NeedsDecision};
 use crate::api::registers::InvoiceView;
 use crate::api::view::{FindingView, grouped};
 use crate::domain::actor::{Action, authorize};
-use crate::domain::chargeback::Reporting;
 use crate::domain::digest::sha256;
-use crate::domain::finding::{Finding, Severity};
-use crate::domain::invoice::{Invoice, InvoiceKind, InvoiceTax, TaxTreatment, compare_invoices};
+use crate::domain::finding::Severity;
+use crate::domain::invoice::{Invoice, InvoiceKind, InvoiceTax, TaxTreatment};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
+use crate::jobs::keep_registers::{keep_invoices, remove_invoice};
+use crate::sources::csv_table::CsvTable;
 use crate::sources::finance_csv::read_invoices;
-use crate::store::books::{Leaves, assemble, billed_by_invoice};
-use crate::store::directory::list_departments;
-use crate::store::invoices::{delete_invoice, list_invoices, record_invoice};
-use crate::store::month::{lock_steps, refuse_closed};
+use crate::store::invoices::list_invoices;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum InvoicesCommand {
@@ -103,7 +100,7 @@ pub(super) async fn run(context: &CommandContext, command: InvoicesCommand) -> a
             let invoice = invoice_of(*arguments)?;
             record(context, vec![invoice]).await
         }
-        InvoicesCommand::Import { file } => record(context, read_invoices(&file)?).await,
+        InvoicesCommand::Import { file } => record(context, read_invoices(&CsvTable::read(&file)?)?).await,
         InvoicesCommand::List { period } => list(context, period).await,
         InvoicesCommand::Remove { invoice_id } => remove(context, &invoice_id).await,
     }
@@ -142,57 +139,22 @@ fn invoice_of(arguments: AddArguments) -> anyhow::Result<Invoice> {
 
 /// Records invoices, all or none, and says where they do not match the bill.
 async fn record(context: &CommandContext, invoices: Vec<Invoice>) -> anyhow::Result<()> {
-    authorize(&context.actor, Action::KeepRegisters)?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
-    let mut transaction = connection.begin().await?;
-    lock_steps(&mut transaction).await?;
-    for invoice in &invoices {
-        refuse_closed(&mut transaction, invoice.period).await?;
-        if !record_invoice(&mut transaction, invoice, &context.actor.name, context.clock.now()).await? {
-            anyhow::bail!(
-                "invoice {} is recorded already; nothing was recorded. To correct it: 'anbun invoices remove {0}', then add it again",
-                invoice.invoice_id
-            );
-        }
-    }
-    transaction.commit().await?;
-    let mut findings: Vec<FindingView> = Vec::new();
-    let periods: std::collections::BTreeSet<BillingPeriod> = invoices.iter().map(|invoice| invoice.period).collect();
-    for period in periods {
-        let found = differences(&mut connection, period).await?;
-        let of_these = |finding: &Finding| {
-            // The subject is the invoice, or the invoice and what of it.
-            let id = finding.subject.split(' ').next().unwrap_or_default();
-            invoices.iter().any(|invoice| invoice.invoice_id == id)
-        };
-        findings.extend(
-            found
-                .into_iter()
-                .filter(of_these)
-                .map(|finding| FindingView::new(Some(period), finding)),
-        );
-    }
+    let found = keep_invoices(&mut connection, &invoices, (&context.actor, context.clock)).await?;
     eprintln!("{} invoices are recorded", invoices.len());
-    print_findings(&findings);
-    let decide = findings
+    let decide = found
         .iter()
-        .filter(|finding| finding.severity != Severity::Info.as_str())
+        .filter(|(_, finding)| finding.severity != Severity::Info)
         .count();
+    let views = found
+        .into_iter()
+        .map(|(period, finding)| FindingView::new(Some(period), finding));
+    print_findings(&views.collect::<Vec<_>>());
     if decide > 0 {
         return Err(NeedsDecision(format!("{decide} findings about them need a decision")).into());
     }
     Ok(())
-}
-
-async fn differences(connection: &mut sqlx::PgConnection, period: BillingPeriod) -> anyhow::Result<Vec<Finding>> {
-    let departments = list_departments(connection).await?;
-    let books = assemble(connection, period, &departments, Reporting::Usd, Leaves::None).await?;
-    Ok(compare_invoices(
-        period,
-        &books.invoices,
-        &billed_by_invoice(&books.ledger),
-    ))
 }
 
 async fn list(context: &CommandContext, period: Option<BillingPeriod>) -> anyhow::Result<()> {
@@ -225,18 +187,9 @@ async fn list(context: &CommandContext, period: Option<BillingPeriod>) -> anyhow
 }
 
 async fn remove(context: &CommandContext, invoice_id: &str) -> anyhow::Result<()> {
-    authorize(&context.actor, Action::KeepRegisters)?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
-    let mut transaction = connection.begin().await?;
-    lock_steps(&mut transaction).await?;
-    let invoices = list_invoices(&mut transaction, None).await?;
-    let Some(invoice) = invoices.iter().find(|invoice| invoice.invoice_id == invoice_id) else {
-        anyhow::bail!("no invoice '{invoice_id}' is recorded");
-    };
-    refuse_closed(&mut transaction, invoice.period).await?;
-    delete_invoice(&mut transaction, invoice_id).await?;
-    transaction.commit().await?;
+    remove_invoice(&mut connection, invoice_id, &context.actor).await?;
     eprintln!("invoice {invoice_id} is out of the register");
     Ok(())
 }

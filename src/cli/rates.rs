@@ -13,6 +13,7 @@ use crate::api::registers::{PolicyView, RateRecordView};
 use crate::domain::actor::{Action, authorize};
 use crate::domain::period::BillingPeriod;
 use crate::domain::rate::{DateRule, Rate, RateKind, RatePolicy, check_rate};
+use crate::sources::csv_table::CsvTable;
 use crate::sources::finance_csv::read_rates;
 use crate::store::rates::{read_rate_book, record_policy, record_rates};
 
@@ -68,7 +69,7 @@ pub(super) async fn run(context: &CommandContext, command: RatesCommand) -> anyh
     match command {
         RatesCommand::List => {
             authorize(&context.actor, Action::ReadChargeback)?;
-            let book = read_rate_book(&mut connection, context.config.currency.planning_rate).await?;
+            let book = read_rate_book(&mut connection, context.config.currency.yen()).await?;
             let views: Vec<RateRecordView> = book.rates.iter().map(RateRecordView::of).collect();
             let mut table = Table::new(&["date", "kind", "yen for a dollar", "source", "set by"]);
             for view in &views {
@@ -113,14 +114,14 @@ pub(super) async fn run(context: &CommandContext, command: RatesCommand) -> anyh
         }
         RatesCommand::Import { file, accept } => {
             authorize(&context.actor, Action::KeepRegisters)?;
-            let rates = read_rates(&file, by, accept)?;
+            let rates = read_rates(&CsvTable::read(&file)?, by, accept)?;
             record_rates(&mut connection, &rates, by, now).await?;
             eprintln!("{} rates are recorded", rates.len());
             Ok(())
         }
         RatesCommand::Policy(PolicyCommand::List) => {
             authorize(&context.actor, Action::ReadChargeback)?;
-            let book = read_rate_book(&mut connection, context.config.currency.planning_rate).await?;
+            let book = read_rate_book(&mut connection, context.config.currency.yen()).await?;
             let views: Vec<PolicyView> = book.policies.iter().map(PolicyView::of).collect();
             let mut table = Table::new(&["from", "kind", "date rule", "set by"]);
             for view in &views {

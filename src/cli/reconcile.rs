@@ -23,7 +23,7 @@ pub(super) async fn run(context: &CommandContext, arguments: ReconcileArguments)
         return Err(not_loaded(arguments.period).into());
     }
     let view: ReconciliationView =
-        reconciliation(&mut connection, arguments.period, context.config.currency.planning_rate).await?;
+        reconciliation(&mut connection, arguments.period, context.config.currency.yen()).await?;
     let mut table = Table::new(&["step", "invoice", "USD", "JPY"]);
     for step in &view.steps {
         table.push(vec![

@@ -34,6 +34,11 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "yen for a dollar until the rates of the invoices are known",
     ),
     (
+        "currency.chargeback_rate",
+        "\"invoice\"",
+        "invoice: departments pay what the invoices come to; planning: the planning rate, and the difference is a pool of its own",
+    ),
+    (
         "currency.rounding",
         "\"largest_remainder\"",
         "how yen are made to add up; the only method there is",

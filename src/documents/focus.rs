@@ -190,7 +190,7 @@ fn row(statement: &SealedStatement, key: &RowKey<'_>, sums: &Sums) -> Vec<String
         Column::Direct | Column::Allocated => "Usage",
         Column::Tax => "Tax",
         Column::Credits | Column::Refunds => "Credit",
-        Column::Other | Column::Discounts | Column::Adjustments => "Adjustment",
+        Column::Other | Column::Discounts | Column::Adjustments | Column::Accruals => "Adjustment",
     };
     let origin = key.pool.and_then(parse_origin).map(|(origin, ..)| origin.to_string());
     let is_usage = category == "Usage";

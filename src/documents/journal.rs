@@ -3,6 +3,7 @@
 //! Debits equal credits on every line.  What is kept visible makes no line, nor does the paying department's own share; both
 //! are counted, so that the journal, they and the tax that is booked elsewhere add up to the statement.
 
+mod charges;
 pub mod template;
 
 use std::collections::BTreeMap;
@@ -10,13 +11,13 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use self::charges::{Charge, charges, source_of};
 use super::{DepartmentNames, SealedStatement};
-use crate::domain::books::Column;
+use crate::domain::allocation::Pool;
 use crate::domain::close::MonthState;
-use crate::domain::journal::{JournalSettings, JournalSource, Style, TaxMode, VendorLiability};
-use crate::domain::money::{Amount, Ratio, convert_parts};
+use crate::domain::journal::{JournalSettings, JournalSource, Style, VendorLiability};
+use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
-use crate::domain::true_up::parse_origin;
 
 /// What a slip is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,6 +28,12 @@ pub enum SlipKind {
     Actual,
     /// Takes back a slip of an earlier version that the books hold.
     Cancellation,
+    /// What a delivery changed of a locked month.
+    TrueUp,
+    /// An approved dispute of a locked month; it sums to nothing.
+    Reclass,
+    /// What the invoices come to besides the planning rate.
+    RateDifference,
 }
 
 /// The workbook's own name among accounting systems: its journal sheet goes into none.
@@ -39,15 +46,32 @@ impl SlipKind {
             Self::Reversal => "reversal",
             Self::Actual => "actual",
             Self::Cancellation => "cancellation",
+            Self::TrueUp => "true-up",
+            Self::Reclass => "reclass",
+            Self::RateDifference => "rate difference",
         }
     }
 
-    const fn digit(self) -> u32 {
+    /// Its digit in the number of a slip, and the digit of the slip that takes it back.  A statement has an accrual and its
+    /// reversal, or the others, so that no two slips of it share a digit.
+    const fn digits(self) -> (char, char) {
         match self {
-            Self::Accrual => 1,
-            Self::Reversal => 2,
-            Self::Actual => 3,
-            Self::Cancellation => 4,
+            Self::Accrual => ('1', '4'),
+            Self::Reversal => ('2', '5'),
+            Self::Actual | Self::Cancellation => ('3', '4'),
+            Self::TrueUp => ('6', '9'),
+            Self::Reclass => ('7', '0'),
+            Self::RateDifference => ('8', '5'),
+        }
+    }
+
+    /// Of a posting that is no line of the month's bill.
+    const fn of(pool: Option<&Pool>) -> Self {
+        match pool {
+            Some(Pool::TrueUp(_)) => Self::TrueUp,
+            Some(Pool::Reclass(_)) => Self::Reclass,
+            Some(Pool::ExchangeDifference) => Self::RateDifference,
+            _ => Self::Actual,
         }
     }
 
@@ -57,6 +81,9 @@ impl SlipKind {
             Self::Reversal => "(戻し)",
             Self::Actual => "",
             Self::Cancellation => "(取消)",
+            Self::TrueUp => "(過月分調整)",
+            Self::Reclass => "(過月分振替)",
+            Self::RateDifference => "(為替差額)",
         }
     }
 }
@@ -146,13 +173,6 @@ pub struct Journal {
     pub charged: i128,
 }
 
-/// What one department owes one source.
-struct Charge<'s> {
-    source: &'s JournalSource,
-    department: String,
-    amount: i128,
-}
-
 /// Makes the slips of a statement for the departments of one legal entity.
 pub fn journal(
     statement: &SealedStatement,
@@ -180,8 +200,8 @@ pub fn journal(
         system,
     };
     let (mut own_moved, mut own_share) = (0, 0);
-    let mut of_source: BTreeMap<usize, Vec<JournalLine>> = BTreeMap::new();
-    let mut receivable: BTreeMap<(usize, String), i128> = BTreeMap::new();
+    let mut of_source: BTreeMap<(usize, SlipKind), Vec<JournalLine>> = BTreeMap::new();
+    let mut receivable: BTreeMap<(usize, SlipKind, BillingPeriod, String), i128> = BTreeMap::new();
     for charge in &charges {
         let nth = settings
             .sources
@@ -191,7 +211,8 @@ pub fn journal(
         let payer_entity = entity_of(&charge.source.source_department);
         let holder_entity = entity_of(&charge.department);
         if payer_entity == entity && holder_entity != entity {
-            *receivable.entry((nth, holder_entity)).or_default() += charge.amount;
+            let key = (nth, charge.kind, charge.origin, holder_entity);
+            *receivable.entry(key).or_default() += charge.amount;
             continue;
         }
         if holder_entity != entity {
@@ -200,18 +221,18 @@ pub fn journal(
         match booking.line(charge, payer_entity == entity)? {
             Some(line) => {
                 own_moved += charge.amount;
-                of_source.entry(nth).or_default().push(line);
+                of_source.entry((nth, charge.kind)).or_default().push(line);
             }
             None => own_share += charge.amount,
         }
     }
-    for ((nth, other), amount) in receivable {
-        let line = booking.receivable(&settings.sources[nth], &other, amount)?;
-        of_source.entry(nth).or_default().extend(line);
+    for ((nth, kind, origin, other), amount) in receivable {
+        let line = booking.receivable(&settings.sources[nth], &other, (amount, origin))?;
+        of_source.entry((nth, kind)).or_default().extend(line);
     }
     let slips = of_source
         .into_iter()
-        .flat_map(|(nth, lines)| booking.slips(nth, lines, posting_date))
+        .flat_map(|((nth, kind), lines)| booking.slips(nth, kind, lines, posting_date))
         .collect();
     let whole = |amount: Amount| amount.whole().ok_or(JournalError::TooLarge);
     let of_entity = statement
@@ -245,105 +266,6 @@ pub fn entities_of(statement: &SealedStatement, settings: &JournalSettings) -> R
         }
     }
     Ok(entities.into_iter().collect())
-}
-
-/// What every department owes every source, and the tax that is booked elsewhere by legal entity.
-fn charges<'s>(
-    statement: &SealedStatement,
-    settings: &'s JournalSettings,
-) -> Result<(Vec<Charge<'s>>, BTreeMap<String, i128>), JournalError> {
-    // Net of tax, and tax, by source and department.
-    let mut owed: BTreeMap<(usize, String), (Amount, Amount)> = BTreeMap::new();
-    for line in &statement.lines {
-        let Some(department) = &line.department else {
-            continue;
-        };
-        let source = source_of(statement, settings, line.bill_group)?;
-        let sums = owed.entry((source, department.clone())).or_default();
-        // A true-up of tax is tax.
-        let origin = line.pool.as_ref().and_then(parse_origin);
-        if line.column == Column::Tax || origin.is_some_and(|(_, column, _)| column == Column::Tax) {
-            sums.1 += line.amount;
-        } else {
-            sums.0 += line.amount;
-        }
-    }
-    let mut elsewhere: BTreeMap<String, i128> = BTreeMap::new();
-    // Source and department, net and tax.
-    type Owed = ((usize, String), Amount, Amount);
-    let mut by_entity: BTreeMap<String, Vec<Owed>> = BTreeMap::new();
-    for ((source, department), (net, tax)) in owed {
-        let entity = statement.names_of(&department).legal_entity;
-        by_entity
-            .entry(entity)
-            .or_default()
-            .push(((source, department), net, tax));
-    }
-    let whole = |amount: Amount| amount.whole().ok_or(JournalError::TooLarge);
-    let mut charges = Vec::new();
-    for (entity, rows) in by_entity {
-        let tax = settings
-            .entities
-            .iter()
-            .find(|tax| tax.legal_entity == entity)
-            .cloned()
-            .unwrap_or_default();
-        let taxes: Vec<Amount> = rows.iter().map(|(_, _, tax)| *tax).collect();
-        let all: Amount = taxes.iter().copied().sum();
-        let charged_tax = match tax.tax_mode {
-            TaxMode::Gross => taxes.iter().map(|tax| whole(*tax)).collect::<Result<Vec<_>, _>>()?,
-            TaxMode::Net => {
-                let share = Ratio::of_rate(tax.non_deductible_share).ok_or(JournalError::TooLarge)?;
-                let total = all.to_whole(share).ok_or(JournalError::TooLarge)?;
-                convert_parts(total, &taxes, share).ok_or(JournalError::TooLarge)?
-            }
-        };
-        elsewhere.insert(entity, whole(all)? - charged_tax.iter().sum::<i128>());
-        for (((source, department), net, _), tax) in rows.into_iter().zip(charged_tax) {
-            let amount = whole(net)? + tax;
-            if amount != 0 {
-                charges.push(Charge {
-                    source: &settings.sources[source],
-                    department,
-                    amount,
-                });
-            }
-        }
-    }
-    Ok((charges, elsewhere))
-}
-
-/// The source of a group of bills: the one that names payer and seller, else the payer, else the seller, else `*`.
-fn source_of(statement: &SealedStatement, settings: &JournalSettings, group: usize) -> Result<usize, JournalError> {
-    let bill = &statement.head["groups"][group]["bills"][0];
-    let text = |key: &str| bill[key].as_str().unwrap_or_default();
-    let (payer, seller) = (text("payer"), text("seller"));
-    let fits = |source: &JournalSource| {
-        let of = |setting: &str, value: &str| {
-            if setting == value {
-                Some(1)
-            } else {
-                (setting == "*").then_some(0)
-            }
-        };
-        Some(2 * of(&source.payer, payer)? + of(&source.seller, seller)?)
-    };
-    let best = settings
-        .sources
-        .iter()
-        .enumerate()
-        .filter_map(|(nth, source)| Some((fits(source)?, std::cmp::Reverse(nth))));
-    let best = best.max().map(|(_, std::cmp::Reverse(nth))| nth);
-    let nth = best.ok_or_else(|| JournalError::NoSource {
-        payer: payer.to_owned(),
-        seller: seller.to_owned(),
-    })?;
-    let code = &settings.sources[nth].source_department;
-    if statement.departments.contains_key(code) {
-        Ok(nth)
-    } else {
-        Err(JournalError::UnknownSource(code.clone()))
-    }
 }
 
 struct Booking<'s> {
@@ -444,7 +366,7 @@ impl Booking<'_> {
             () if charge.department == *payer => return Ok(None),
             () => self.side(source, payer, credit_account)?,
         };
-        let text = self.text(&charge.department);
+        let text = self.text(&charge.department, charge.origin);
         Ok(Some(signed(debit, credit, charge.amount, text)))
     }
 
@@ -453,7 +375,7 @@ impl Booking<'_> {
         &self,
         source: &JournalSource,
         entity: &str,
-        amount: i128,
+        (amount, origin): (i128, BillingPeriod),
     ) -> Result<Option<JournalLine>, JournalError> {
         if amount == 0 {
             return Ok(None);
@@ -466,7 +388,7 @@ impl Booking<'_> {
             ..Side::default()
         };
         let credit = self.side(source, &source.source_department, self.credit_account(source))?;
-        Ok(Some(signed(debit, credit, amount, self.text(entity))))
+        Ok(Some(signed(debit, credit, amount, self.text(entity, origin))))
     }
 
     /// What the paying department is credited on: until the invoice the accrual, then the vendor or its own cost.
@@ -478,14 +400,15 @@ impl Booking<'_> {
         }
     }
 
-    fn text(&self, department: &str) -> String {
+    /// The month is the one that the amount is of: a true-up names its origin.
+    fn text(&self, department: &str, origin: BillingPeriod) -> String {
         let names = self.statement.names_of(department);
         let shown = if names.shown().is_empty() {
             department
         } else {
             names.shown()
         };
-        let month = self.statement.period.first_day().format("%Y年%-m月分").to_string();
+        let month = origin.first_day().format("%Y年%-m月分").to_string();
         let filled = self
             .settings
             .text
@@ -497,7 +420,7 @@ impl Booking<'_> {
     }
 
     /// A provisional month is accrued on its last day and reversed on the next; a final one has its own date.
-    fn slips(&self, nth: usize, lines: Vec<JournalLine>, posting_date: Option<NaiveDate>) -> Vec<Slip> {
+    fn slips(&self, nth: usize, kind: SlipKind, lines: Vec<JournalLine>, posting_date: Option<NaiveDate>) -> Vec<Slip> {
         let period = self.statement.period;
         let next = period.next().first_day();
         let last = next.pred_opt().unwrap_or(next);
@@ -518,13 +441,13 @@ impl Booking<'_> {
                 slip(SlipKind::Accrual, last, lines.clone()),
                 slip(SlipKind::Reversal, next, lines.into_iter().map(swapped).collect()),
             ],
-            _ => vec![slip(SlipKind::Actual, posting_date.unwrap_or(last), lines)],
+            _ => vec![slip(kind, posting_date.unwrap_or(last), lines)],
         }
     }
 
     fn number(&self, kind: SlipKind, nth: usize) -> String {
         let prefix = slip_prefix(self.statement.period, self.statement.version);
-        format!("{prefix}{}{}", kind.digit(), (nth + 1) % 10)
+        format!("{prefix}{}{}", kind.digits().0, (nth + 1) % 10)
     }
 }
 
@@ -546,15 +469,9 @@ fn signed(debit: Side, credit: Side, amount: i128, text: String) -> JournalLine 
 
 /// The exact reversal of a slip that the books hold: the same date, its own number.
 pub fn cancelled(slip: Slip) -> Slip {
-    // Of an accrual's reversal it is another slip than of the accrual itself.
-    let kind = if slip.kind == SlipKind::Reversal {
-        5
-    } else {
-        SlipKind::Cancellation.digit()
-    };
     let mut number = slip.number.clone();
     if number.len() > 4 {
-        number.replace_range(4..5, &kind.to_string());
+        number.replace_range(4..5, &slip.kind.digits().1.to_string());
     }
     let lines = slip.lines.into_iter().map(|line| {
         let line = swapped(line);

@@ -22,10 +22,16 @@ pub enum Pool {
     Capacity(Reason),
     Unattributed(Reason),
     Other(String),
+    /// What finance adds to a month by hand, by its name.
+    Manual(String),
     Discount(String),
     Credit,
     Refund,
     Tax,
+    /// What the invoices come to besides the planning rate that departments are charged at.
+    ExchangeDifference,
+    /// Of days that are not delivered yet: use that nobody owns, by its reason; no rule divides it.
+    Accrual(String),
     /// Of a locked month: origin, column and department; no rule divides it.
     TrueUp(String),
     /// Of an approved dispute, by its number.
@@ -34,16 +40,18 @@ pub enum Pool {
 
 impl Pool {
     /// The first words of the names, which rules may use for all pools of a kind.
-    pub const KINDS: [&'static str; 9] = [
+    pub const KINDS: [&'static str; 11] = [
         "department",
         "feature",
         "capacity",
         "unattributed",
         "other",
+        "manual",
         "discount",
         "credit",
         "refund",
         "tax",
+        "exchange_difference",
     ];
 
     pub const fn kind(&self) -> &'static str {
@@ -53,10 +61,13 @@ impl Pool {
             Self::Capacity(_) => "capacity",
             Self::Unattributed(_) => "unattributed",
             Self::Other(_) => "other",
+            Self::Manual(_) => "manual",
             Self::Discount(_) => "discount",
             Self::Credit => "credit",
             Self::Refund => "refund",
             Self::Tax => "tax",
+            Self::ExchangeDifference => "exchange_difference",
+            Self::Accrual(_) => "accrual",
             Self::TrueUp(_) => "true_up",
             Self::Reclass(_) => "reclass",
         }
@@ -73,10 +84,13 @@ impl Pool {
             "capacity" => Self::Capacity(Reason::parse(rest)?),
             "unattributed" => Self::Unattributed(Reason::parse(rest)?),
             "other" => Self::Other(rest.to_owned()),
+            "manual" => Self::Manual(rest.to_owned()),
             "discount" => Self::Discount(rest.to_owned()),
             "credit" => Self::Credit,
             "refund" => Self::Refund,
             "tax" => Self::Tax,
+            "exchange_difference" => Self::ExchangeDifference,
+            "accrual" => Self::Accrual(rest.to_owned()),
             "true_up" => Self::TrueUp(rest.to_owned()),
             "reclass" => Self::Reclass(rest.to_owned()),
             _ => return None,
@@ -91,11 +105,13 @@ impl fmt::Display for Pool {
         match self {
             Self::Feature(reason) | Self::Capacity(reason) | Self::Unattributed(reason) => write!(f, ".{reason}"),
             Self::Other(name)
+            | Self::Manual(name)
+            | Self::Accrual(name)
             | Self::Discount(name)
             | Self::Department(name)
             | Self::TrueUp(name)
             | Self::Reclass(name) => write!(f, ".{name}"),
-            Self::Credit | Self::Refund | Self::Tax => Ok(()),
+            Self::Credit | Self::Refund | Self::Tax | Self::ExchangeDifference => Ok(()),
         }
     }
 }
@@ -274,7 +290,9 @@ pub fn check_pool(text: &str) -> Result<(), String> {
         "feature" | "capacity" | "unattributed" if !rest.is_empty() && Reason::parse(rest).is_none() => {
             Err(format!("'{rest}' is no reason why usage has no department"))
         }
-        "credit" | "refund" | "tax" if !rest.is_empty() => Err(format!("'{kind}' has no parts")),
+        "credit" | "refund" | "tax" | "exchange_difference" if !rest.is_empty() => {
+            Err(format!("'{kind}' has no parts"))
+        }
         _ => Ok(()),
     }
 }
@@ -282,6 +300,15 @@ pub fn check_pool(text: &str) -> Result<(), String> {
 /// Rules in their order, with what each may contradict.  Errors name two positions.
 pub fn check_rules(rules: &[AllocationRule]) -> Result<(), RuleConflict> {
     for (second, rule) in rules.iter().enumerate() {
+        let is_named = matches!(rule.method, Method::KeepVisible | Method::OneDepartment(_));
+        if rule.pool == "exchange_difference" && !is_named {
+            let what = "the exchange difference goes to one department, or is kept visible".to_owned();
+            return Err(RuleConflict {
+                first: second,
+                second,
+                what,
+            });
+        }
         for (first, other) in rules.iter().enumerate() {
             if first < second && other.pool == rule.pool && other.overlaps(rule) {
                 let what = format!("both say what happens to {} in the same months", rule.pool);

@@ -6,9 +6,11 @@
 
 mod allocate;
 mod convert;
+mod exchange;
 mod people;
 
 pub use convert::{BillRate, Conversion, Converted, Group, InvoiceTotals, Posting, TooLargeToConvert};
+pub use exchange::{exchange_difference_receiver, exchange_differences};
 pub use people::{LeafAmount, spread_over_leaves};
 
 use std::collections::BTreeMap;
@@ -98,12 +100,21 @@ pub fn living<'d>(code: &'d str, departments: &'d BTreeMap<String, DepartmentInM
     None
 }
 
+/// What finance adds to a month by hand, on a bill of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManualPool {
+    pub bill: usize,
+    pub name: String,
+    pub cost: Amount,
+}
+
 /// Everything that a month's books are made from.
 #[derive(Debug, Clone, Default)]
 pub struct MonthFacts {
     pub bills: Vec<Bill>,
     pub sums: Vec<ChargeSum>,
     pub other_services: Vec<OtherServices>,
+    pub manual: Vec<ManualPool>,
     pub departments: BTreeMap<String, DepartmentInMonth>,
 }
 
@@ -119,12 +130,14 @@ pub enum Column {
     Credits,
     Refunds,
     Tax,
-    /// True-ups of locked months and approved disputes.
+    /// True-ups of locked months, approved disputes, manual pools, the exchange difference.
     Adjustments,
+    /// What days that are not delivered yet are taken to cost; taken back when they are.
+    Accruals,
 }
 
 impl Column {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Direct,
         Self::Allocated,
         Self::Other,
@@ -133,6 +146,7 @@ impl Column {
         Self::Refunds,
         Self::Tax,
         Self::Adjustments,
+        Self::Accruals,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -145,11 +159,17 @@ impl Column {
             Self::Refunds => "refunds",
             Self::Tax => "tax",
             Self::Adjustments => "adjustments",
+            Self::Accruals => "accruals",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|column| column.as_str() == text)
+    }
+
+    /// Whether lines of the month's bill are behind it.
+    pub const fn is_billed(self) -> bool {
+        !matches!(self, Self::Adjustments | Self::Accruals)
     }
 
     const fn of(pool: &Pool) -> Self {
@@ -160,7 +180,8 @@ impl Column {
             Pool::Credit => Self::Credits,
             Pool::Refund => Self::Refunds,
             Pool::Tax => Self::Tax,
-            Pool::TrueUp(_) | Pool::Reclass(_) => Self::Adjustments,
+            Pool::Manual(_) | Pool::ExchangeDifference | Pool::TrueUp(_) | Pool::Reclass(_) => Self::Adjustments,
+            Pool::Accrual(_) => Self::Accruals,
         }
     }
 }

@@ -143,7 +143,8 @@ pub fn reasons(before: &MonthOf, after: &MonthOf) -> Vec<Reason> {
         ("credits", Column::Credits),
         ("refunds", Column::Refunds),
         ("tax", Column::Tax),
-        ("true-ups", Column::Adjustments),
+        ("true-ups and adjustments", Column::Adjustments),
+        ("accruals", Column::Accruals),
     ] {
         reasons.push(Reason {
             name,
@@ -230,7 +231,7 @@ mod tests {
             let before = MonthOf { segments: segments[..cut].to_vec(), columns: columns(yen[0], yen[1]) };
             let after = MonthOf { segments: segments[cut..].to_vec(), columns: columns(yen[2], yen[3]) };
             // It asserts that they do.
-            prop_assert!(reasons(&before, &after).len() == 13);
+            prop_assert!(reasons(&before, &after).len() == 14);
         }
     }
 }

@@ -13,6 +13,7 @@ use super::books::{Column, Converted, LeafAmount, LeafSum, Ledger, Posting, spre
 use super::charge::ChargeClass;
 use super::money::Amount;
 use super::period::BillingPeriod;
+use super::rate::YenRates;
 
 /// What the rows of a chargeback are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +72,7 @@ pub enum Reporting {
     /// Dollars as billed.
     Usd,
     /// Whole yen: by the invoices, before them by the policy's rate.
-    Yen {
-        /// For months for which no rate is set.
-        planning_rate: Decimal,
-    },
+    Yen(YenRates),
 }
 
 impl Reporting {
@@ -106,7 +104,7 @@ impl ChargebackRow {
     }
 
     pub fn total_before_tax(&self) -> Amount {
-        self.total() - self.column(Column::Tax) - self.column(Column::Adjustments)
+        self.total() - self.column(Column::Tax) - self.column(Column::Adjustments) - self.column(Column::Accruals)
     }
 
     fn add(&mut self, column: Column, amount: Amount, lines: i64, tokens: i64) {
@@ -151,7 +149,9 @@ fn kept_as(pool: &Pool) -> (ChargeClass, String, State) {
         Pool::Credit => other(ChargeClass::Credit, "Credit"),
         Pool::Refund => other(ChargeClass::Refund, "Refund"),
         Pool::Tax => other(ChargeClass::Tax, "Tax"),
-        Pool::TrueUp(_) | Pool::Reclass(_) => other(ChargeClass::Other, &pool.to_string()),
+        Pool::Manual(_) | Pool::ExchangeDifference | Pool::Accrual(_) | Pool::TrueUp(_) | Pool::Reclass(_) => {
+            other(ChargeClass::Other, &pool.to_string())
+        }
     }
 }
 

@@ -82,6 +82,8 @@ pub struct CloseFacts<'f> {
     /// Up to this much may stay undecided.
     pub quarantine_max: Amount,
     pub days_missing: usize,
+    /// What they are taken to cost, in the currency of the chargeback, where that could be estimated.
+    pub accrued: Option<Amount>,
     /// In the currency of the chargeback: bills that carry no invoice yet.
     pub without_invoice: Amount,
     pub unconverted: &'f [(String, Amount)],
@@ -223,9 +225,14 @@ pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
         "every day of the month is delivered",
         "wait for the delivery, or close with the days missing",
     );
-    checks.push(match facts.days_missing {
-        0 => days,
-        missing => Check {
+    checks.push(match (facts.days_missing, facts.accrued) {
+        (0, _) => days,
+        (missing, Some(amount)) => Check {
+            message: format!("{missing} days of the month are not delivered; they are accrued, apart from the bill"),
+            amount,
+            ..days
+        },
+        (missing, None) => Check {
             message: format!("{missing} days of the month are not delivered"),
             ..days.failing(Amount::ZERO)
         },
@@ -406,6 +413,7 @@ mod tests {
             quarantined: Amount::ZERO,
             quarantine_max: Amount::ZERO,
             days_missing: 0,
+            accrued: None,
             without_invoice: Amount::ZERO,
             unconverted: &[],
             missing_from_books: (Amount::ZERO, Amount::ZERO),

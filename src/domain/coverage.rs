@@ -11,6 +11,9 @@ use super::finding::{Finding, Severity};
 use super::freshness::SETTLING_HOURS;
 use super::period::BillingPeriod;
 
+/// A day of which no line is delivered.
+pub const DAY_MISSING: &str = "day_missing";
+
 /// Days of the period that should have lines by the time of the delivery, and have none.
 pub fn missing_days(period: BillingPeriod, days: &BTreeSet<NaiveDate>, delivered_at: DateTime<Utc>) -> Vec<NaiveDate> {
     let settled = delivered_at
@@ -31,7 +34,7 @@ pub fn findings(period: BillingPeriod, days: &BTreeSet<NaiveDate>, delivered_at:
         .iter()
         .map(|day| {
             Finding::new(
-                "day_missing",
+                DAY_MISSING,
                 Severity::Error,
                 day.to_string(),
                 format!("the delivery of {period} has no line at all for {day}, of any service"),

@@ -355,6 +355,14 @@ impl<'a> DirectoryDay<'a> {
             .map(|d| d.code.as_str())
     }
 
+    /// Who has an amount on the day: the person's department, else the one that was charged or goes on for it.
+    pub fn holder(&self, department: &str, person: Option<&str>) -> String {
+        let home = person.and_then(|person| self.home(person));
+        let known = home.or_else(|| self.department(department).map(|known| known.code.as_str()));
+        let known = known.or_else(|| self.successor(department).map(|(successor, _)| successor.code.as_str()));
+        known.unwrap_or(department).to_owned()
+    }
+
     /// The departments of a cost centre, compared as text.
     pub fn cost_center(&self, cost_center: &str) -> Option<&HashSet<&'a str>> {
         self.cost_centers.get(cost_center)

@@ -181,8 +181,14 @@ pub fn effective(invoices: &[Invoice]) -> BTreeMap<&str, &Invoice> {
     by_id
 }
 
-/// How a month's bills come into yen: recorded invoices by their own yen, the others by the policy's rate.
-pub fn yen_of(bills: &[Bill], invoices: &[Invoice], policy: &RateUsed) -> (Conversion, Vec<RateOfBill>) {
+/// How a month's bills come into yen: recorded invoices by their own yen or, in dollars, at the policy's rate; bills without
+/// a recorded invoice at the rate that is asked for them.
+pub fn yen_of(
+    bills: &[Bill],
+    invoices: &[Invoice],
+    policy: &RateUsed,
+    unrecorded: &RateUsed,
+) -> (Conversion, Vec<RateOfBill>) {
     let by_id = effective(invoices);
     let mut used: Vec<RateOfBill> = Vec::new();
     let mut note = |rate: RateOfBill| {
@@ -191,7 +197,6 @@ pub fn yen_of(bills: &[Bill], invoices: &[Invoice], policy: &RateUsed) -> (Conve
         }
     };
     let policy_ratio = || Ratio::of_rate(policy.value);
-    let policy_rate = || policy_ratio().map_or(BillRate::Unknown, BillRate::Rate);
     let rates = bills.iter().map(|bill| match bill.currency.as_str() {
         "JPY" => BillRate::Rate(Ratio::ONE),
         "USD" => {
@@ -210,14 +215,15 @@ pub fn yen_of(bills: &[Bill], invoices: &[Invoice], policy: &RateUsed) -> (Conve
                     })
                 }
                 None => {
+                    let used = if invoice.is_some() { policy } else { unrecorded };
                     note(RateOfBill {
-                        value: Some(policy.value),
-                        kind: policy.kind.as_str(),
-                        date: policy.date,
-                        source: policy.source.clone(),
+                        value: Some(used.value),
+                        kind: used.kind.as_str(),
+                        date: used.date,
+                        source: used.source.clone(),
                         invoice: invoice.map(|invoice| invoice.invoice_id.clone()),
                     });
-                    policy_rate()
+                    Ratio::of_rate(used.value).map_or(BillRate::Unknown, BillRate::Rate)
                 }
             }
         }

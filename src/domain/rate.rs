@@ -5,6 +5,7 @@
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Severity};
 use super::named::named;
@@ -89,6 +90,24 @@ pub struct RateUsed {
     pub source: String,
 }
 
+/// What departments are charged at once the invoices of a month are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChargebackRate {
+    /// At what the invoices come to.
+    Invoice,
+    /// At the planning rate; what the invoices come to besides is a pool of its own, the exchange difference.
+    Planning,
+}
+
+/// What the settings say about yen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct YenRates {
+    /// For months for which no rate is recorded.
+    pub planning_default: Decimal,
+    pub charged_at: ChargebackRate,
+}
+
 /// Every rate and policy there is.
 #[derive(Debug, Clone)]
 pub struct RateBook {
@@ -122,7 +141,8 @@ impl RateBook {
         }
     }
 
-    fn planning(&self, period: BillingPeriod) -> RateUsed {
+    /// The company's own rate in a month.
+    pub fn planning(&self, period: BillingPeriod) -> RateUsed {
         let set = self
             .rates
             .iter()

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::books::{Column, Converted, Ledger};
+use super::allocation::Pool;
+use super::books::{Column, Converted, Ledger, Posting};
 use super::invoice::{Invoice, split_difference};
-use super::money::Amount;
+use super::money::{Amount, Ratio};
 
 /// One step: what it is, in dollars as billed and in the currency of the chargeback.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +22,9 @@ pub struct Step {
 
 /// The steps of a month.  Those of the first part lead from the invoices to the bill of this chargeback, those of the second
 /// from there to what departments are charged; each part adds up to its last step.
-pub fn steps(ledger: &Ledger, converted: &Converted, invoices: &[Invoice]) -> Vec<Step> {
+pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoices: &[Invoice]) -> Vec<Step> {
     let mut steps = Vec::new();
-    for (nth, group) in converted.groups.iter().enumerate() {
+    for group in invoiced.groups.iter().filter(|group| !group.is_adjustment(ledger)) {
         let others = |is_tax: bool| -> Amount {
             let of_group = ledger
                 .other_services
@@ -52,15 +53,6 @@ pub fn steps(ledger: &Ledger, converted: &Converted, invoices: &[Invoice]) -> Ve
             usd,
             jpy,
         };
-        if group.is_adjustment(ledger) && !group.total.is_zero() {
-            let billed = converted
-                .postings
-                .iter()
-                .filter(|posting| posting.group == nth)
-                .map(|posting| posting.billed);
-            steps.push(step("true-ups of earlier months", billed.sum(), group.total));
-            continue;
-        }
         let recorded = group
             .invoice
             .as_ref()
@@ -98,16 +90,13 @@ pub fn steps(ledger: &Ledger, converted: &Converted, invoices: &[Invoice]) -> Ve
         steps.push(step("tax of other services", -others(true), -group.other_tax));
         steps.push(step("bill of this chargeback", own, group.total));
     }
-    let mut charged: BTreeMap<Column, (Amount, Amount)> = BTreeMap::new();
-    let mut kept: BTreeMap<Column, (Amount, Amount)> = BTreeMap::new();
+    let mut sums: BTreeMap<(bool, Column, &'static str), (Amount, Amount)> = BTreeMap::new();
     for posting in &converted.postings {
-        let sums = if posting.department.is_some() {
-            &mut charged
-        } else {
-            &mut kept
-        };
-        let sums = sums.entry(posting.column).or_default();
-        *sums = (sums.0 + posting.billed, sums.1 + posting.amount);
+        let is_kept = posting.department.is_none();
+        let sum = sums
+            .entry((is_kept, posting.column, name_of(posting, is_kept)))
+            .or_default();
+        *sum = (sum.0 + posting.billed, sum.1 + posting.amount);
     }
     let mut push = |name, (usd, jpy): (Amount, Amount)| {
         steps.push(Step {
@@ -117,25 +106,97 @@ pub fn steps(ledger: &Ledger, converted: &Converted, invoices: &[Invoice]) -> Ve
             jpy,
         });
     };
-    let names = |column| match column {
-        Column::Direct => ("charged: direct", "kept visible: direct"),
-        Column::Allocated => ("charged: allocated", "kept visible: unattributed"),
-        Column::Other => ("charged: other", "kept visible: other"),
-        Column::Discounts => ("charged: discounts", "kept visible: discounts"),
-        Column::Credits => ("charged: credits", "kept visible: credits"),
-        Column::Refunds => ("charged: refunds", "kept visible: refunds"),
-        Column::Tax => ("charged: tax", "kept visible: tax"),
-        Column::Adjustments => ("true-ups of earlier months", "true-ups kept visible"),
-    };
-    for (column, sums) in &charged {
-        push(names(*column).0, *sums);
-    }
-    for (column, sums) in &kept {
-        push(names(*column).1, *sums);
+    for ((.., name), sum) in sums {
+        push(name, sum);
     }
     let all = converted.postings.iter().map(|posting| posting.billed).sum();
     push("statement", (all, converted.total()));
     steps
+}
+
+/// What a posting is called among the steps.
+fn name_of(posting: &Posting, is_kept: bool) -> &'static str {
+    let (charged, kept) = match (posting.column, &posting.pool) {
+        (Column::Direct, _) => ("charged: direct", "kept visible: direct"),
+        (Column::Allocated, _) => ("charged: allocated", "kept visible: unattributed"),
+        (Column::Other, _) => ("charged: other", "kept visible: other"),
+        (Column::Discounts, _) => ("charged: discounts", "kept visible: discounts"),
+        (Column::Credits, _) => ("charged: credits", "kept visible: credits"),
+        (Column::Refunds, _) => ("charged: refunds", "kept visible: refunds"),
+        (Column::Tax, _) => ("charged: tax", "kept visible: tax"),
+        (Column::Accruals, _) => ("accruals of days not delivered", "accruals kept visible"),
+        (Column::Adjustments, Some(Pool::ExchangeDifference)) => {
+            ("exchange difference", "exchange difference kept visible")
+        }
+        (Column::Adjustments, Some(Pool::Manual(_))) => ("manual pools", "manual pools kept visible"),
+        (Column::Adjustments, Some(Pool::Reclass(_))) => ("reclasses of earlier months", "reclasses kept visible"),
+        (Column::Adjustments, _) => ("true-ups of earlier months", "true-ups kept visible"),
+    };
+    if is_kept { kept } else { charged }
+}
+
+/// A month that was provisional before: what was accrued then is posted and taken back, and what came later is told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Provisional {
+    pub accrued_usd: Amount,
+    pub accrued_jpy: Amount,
+    /// What its bill came to, in dollars.
+    pub billed: Amount,
+}
+
+/// What stands beside the steps and is in none of their sums: which part of the bill came after the provisional statement, the
+/// accrual and its reversal, which part is the rate.
+pub fn beside(ledger: &Ledger, invoiced: &Converted, policy: Ratio, before: Option<Provisional>) -> Vec<Step> {
+    let step = |name, usd, jpy| Step {
+        name,
+        invoice: None,
+        usd,
+        jpy,
+    };
+    let billed = ledger
+        .entries
+        .iter()
+        .filter(|entry| entry.column.is_billed() && ledger.bills[entry.bill].currency == "USD");
+    let billed: Amount = billed.map(|entry| entry.cost).sum();
+    let mut beside = Vec::new();
+    if let Some(before) = before {
+        beside.push(step(
+            "beside: delivered after the provisional statement",
+            billed - before.billed,
+            Amount::ZERO,
+        ));
+        beside.push(step(
+            "beside: accruals of the provisional statement",
+            before.accrued_usd,
+            before.accrued_jpy,
+        ));
+        beside.push(step(
+            "beside: reversal of these accruals",
+            -before.accrued_usd,
+            -before.accrued_jpy,
+        ));
+    }
+    let by_invoice = invoiced
+        .groups
+        .iter()
+        .enumerate()
+        .filter(|(_, group)| group.invoice.is_some());
+    let mut rate = (Amount::ZERO, false);
+    for (nth, group) in by_invoice {
+        let of_group = invoiced.postings.iter().filter(|posting| posting.group == nth);
+        let usd: Amount = of_group.map(|posting| posting.billed).sum();
+        if let Some(at_policy) = usd.to_whole(policy) {
+            rate = (rate.0 + group.total - Amount::from_whole(at_policy), true);
+        }
+    }
+    if rate.1 {
+        beside.push(step(
+            "beside: rate of the invoices less the policy's",
+            Amount::ZERO,
+            rate.0,
+        ));
+    }
+    beside
 }
 
 /// What no step explains, in dollars.

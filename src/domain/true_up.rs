@@ -54,6 +54,11 @@ pub fn parse_origin(pool: &Pool) -> Option<(BillingPeriod, Column, Option<String
     Some((origin.parse().ok()?, Column::parse(column)?, department))
 }
 
+/// The origin of a reclass, of its pool's name.
+pub fn origin_of_reclass(name: &str) -> Option<BillingPeriod> {
+    name.split('/').next()?.parse().ok()
+}
+
 /// What a locked month lacks: `now` less `locked` less `settled`.
 pub fn differences(now: &Standing, locked: &Standing, settled: &Standing) -> Standing {
     let mut left = now.clone();

@@ -1,12 +1,12 @@
 //! What other rules for shared cost would move, in yen, in the months that are neither final nor locked.
 
-use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
 use crate::domain::allocation::AllocationRule;
 use crate::domain::chargeback::{Moved, Reporting, moved};
 use crate::domain::close::MonthState;
 use crate::domain::period::BillingPeriod;
+use crate::domain::rate::YenRates;
 use crate::store::StoreResult;
 use crate::store::books::{Leaves, assemble, assemble_by};
 use crate::store::chargeback::list_periods;
@@ -17,11 +17,11 @@ use crate::store::month::list_states;
 pub async fn preview_rules(
     connection: &mut PgConnection,
     rules: &[AllocationRule],
-    planning_rate: Decimal,
+    yen: YenRates,
 ) -> StoreResult<Vec<(BillingPeriod, Vec<Moved>)>> {
     let departments = list_departments(connection).await?;
     let closed = list_states(connection).await?;
-    let reporting = Reporting::Yen { planning_rate };
+    let reporting = Reporting::Yen(yen);
     let mut months = Vec::new();
     for loaded in list_periods(connection).await? {
         let period = loaded.period;

@@ -6,7 +6,6 @@
 
 use std::path::PathBuf;
 
-use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
 use crate::clock::Clock;
@@ -17,6 +16,7 @@ use crate::domain::chargeback::{Moved, Reporting, moved};
 use crate::domain::close::MonthState;
 use crate::domain::directory::{Department, Directory, PrincipalEntry};
 use crate::domain::period::BillingPeriod;
+use crate::domain::rate::YenRates;
 use crate::domain::text::comparable_name;
 use crate::sources::directory_csv::{check_directory, read_directory_file};
 use crate::store::books::{Leaves, assemble};
@@ -39,8 +39,7 @@ pub enum Keep {
 #[derive(Debug, Clone)]
 pub struct ImportSettings {
     pub attribution: AttributionSettings,
-    /// For months for which no rate is set.
-    pub planning_rate: Decimal,
+    pub yen: YenRates,
 }
 
 /// What an import changed.
@@ -188,9 +187,7 @@ async fn postings(
     departments: &[Department],
     settings: &ImportSettings,
 ) -> StoreResult<Vec<Posting>> {
-    let reporting = Reporting::Yen {
-        planning_rate: settings.planning_rate,
-    };
+    let reporting = Reporting::Yen(settings.yen);
     let books = assemble(connection, period, departments, reporting, Leaves::None).await?;
     Ok(books.converted.postings)
 }

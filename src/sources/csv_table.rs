@@ -4,6 +4,7 @@
 //! column that is silently ignored is a wrong figure later.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -85,6 +86,24 @@ impl CsvTable {
             names,
             records,
         })
+    }
+
+    /// The same from rows that did not come in a file, numbered from one; `name` is what errors call them.
+    pub fn of_rows(name: &str, rows: &[BTreeMap<String, String>]) -> Result<Self, CsvError> {
+        let columns: BTreeSet<&String> = rows.iter().flat_map(BTreeMap::keys).collect();
+        let mut table = Self {
+            file: PathBuf::from(name),
+            names: columns.iter().map(|column| (*column).clone()).collect(),
+            records: Vec::with_capacity(rows.len()),
+        };
+        for (line, row) in (1..).zip(rows) {
+            if let Some((column, _)) = row.iter().find(|(_, cell)| cell.contains(char::is_control)) {
+                return Err(table.refuse(format!("row {line} has a control character in '{column}'")));
+            }
+            let cells = columns.iter().map(|column| row.get(*column).map_or("", String::as_str));
+            table.records.push((line, cells.collect()));
+        }
+        Ok(table)
     }
 
     pub fn has(&self, column: &str) -> bool {

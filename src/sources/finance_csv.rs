@@ -1,7 +1,6 @@
 //! Finance's own files: exchange rates, invoices, rules for shared cost.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -42,8 +41,7 @@ const INVOICE_COLUMNS: &[&str] = &[
 ];
 
 /// Reads rates; `accepted` lets odd ones pass.
-pub fn read_rates(file: &Path, set_by: &str, accepted: bool) -> Result<Vec<Rate>, CsvError> {
-    let table = CsvTable::read(file)?;
+pub fn read_rates(table: &CsvTable, set_by: &str, accepted: bool) -> Result<Vec<Rate>, CsvError> {
     table.expect_columns(RATE_COLUMNS, &[])?;
     let mut rates: Vec<Rate> = Vec::new();
     let mut seen: HashMap<(RateKind, NaiveDate), u64> = HashMap::new();
@@ -82,8 +80,7 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Reads the rules for shared cost, all of them; `departments` are the codes that the directory knows.
-pub fn read_allocation_rules(file: &Path, departments: &[String]) -> Result<Vec<AllocationRule>, CsvError> {
-    let table = CsvTable::read(file)?;
+pub fn read_allocation_rules(table: &CsvTable, departments: &[String]) -> Result<Vec<AllocationRule>, CsvError> {
     table.expect_columns(ALLOCATION_COLUMNS, &[])?;
     let mut rules = Vec::new();
     for line in table.lines() {
@@ -125,8 +122,7 @@ pub fn read_allocation_rules(file: &Path, departments: &[String]) -> Result<Vec<
 }
 
 /// Reads invoices.  An invoice with several tax rates has a line for each; its other cells are the same on all of them.
-pub fn read_invoices(file: &Path) -> Result<Vec<Invoice>, CsvError> {
-    let table = CsvTable::read(file)?;
+pub fn read_invoices(table: &CsvTable) -> Result<Vec<Invoice>, CsvError> {
     table.expect_columns(INVOICE_COLUMNS, &["file_name", "file_sha256"])?;
     let mut invoices: Vec<(CsvLine<'_>, Invoice)> = Vec::new();
     let mut seen: HashMap<String, usize> = HashMap::new();
@@ -167,8 +163,7 @@ pub fn read_invoices(file: &Path) -> Result<Vec<Invoice>, CsvError> {
 }
 
 /// Reads what accounting systems call departments.
-pub fn read_journal_mappings(file: &Path) -> Result<Vec<Mapping>, CsvError> {
-    let table = CsvTable::read(file)?;
+pub fn read_journal_mappings(table: &CsvTable) -> Result<Vec<Mapping>, CsvError> {
     table.expect_columns(
         &["system", "department", "code", "name"],
         &["account", "sub_account", "tax_code"],
@@ -252,10 +247,9 @@ fn read_invoice(line: &CsvLine<'_>) -> Result<Invoice, CsvError> {
 mod tests {
     use super::*;
 
-    fn file(name: &str, text: &str) -> std::path::PathBuf {
-        let path = std::env::temp_dir().join(format!("anbun-finance-csv-{}-{name}", std::process::id()));
-        std::fs::write(&path, text).unwrap_or_else(|e| panic!("{e}"));
-        path
+    fn table(name: &str, text: &str) -> CsvTable {
+        let file = std::path::PathBuf::from(format!("{name}.csv"));
+        CsvTable::parse(&file, text.as_bytes()).unwrap_or_else(|e| panic!("{e}"))
     }
 
     fn error<T: std::fmt::Debug>(read: Result<T, CsvError>) -> String {
@@ -269,7 +263,7 @@ mod tests {
     fn rates_are_refused_by_line_and_column() {
         let rates = |name, rows: &str| {
             read_rates(
-                &file(name, &format!("rate_date,kind,value,source\n{rows}")),
+                &table(name, &format!("rate_date,kind,value,source\n{rows}")),
                 "clerk",
                 false,
             )
@@ -308,7 +302,7 @@ mod tests {
         let known = ["sales", "it"].map(str::to_owned);
         let rules = |name, rows: &str| {
             let text = format!("pool,method,members,fallback,legal_entity,valid_from,valid_to\n{rows}");
-            read_allocation_rules(&file(name, &text), &known)
+            read_allocation_rules(&table(name, &text), &known)
         };
         for (name, rows, expected) in [
             (
@@ -346,7 +340,7 @@ mod tests {
                 "EUINJP26-1,111122223333,AWS Japan,T6011001106696,invoice,,2026-11-02,2026-10,JPY,{net},charged,{tax}\n"
             )
         };
-        let read = |name, rows: String| read_invoices(&file(name, &format!("{header}{rows}")));
+        let read = |name, rows: String| read_invoices(&table(name, &format!("{header}{rows}")));
         let two = read(
             "two",
             row("100.00,16000", "0.10,8,1280") + &row("100.00,16000", "0.08,1.6,256"),

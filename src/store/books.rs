@@ -7,12 +7,16 @@ use sqlx::PgConnection;
 
 use super::allocation::{find_version, list_rules};
 use super::invoices::list_invoices;
+use super::manual_pools::{StoredManualPool, list_manual_pools};
 use super::rates::read_rate_book;
 use super::true_ups::{TakenOver, take_over};
 use super::{StoreError, StoreResult};
 use crate::domain::allocation::AllocationRule;
 use crate::domain::attribution::Reason;
-use crate::domain::books::{Bill, ChargeSum, Conversion, Converted, LeafSum, Ledger, MonthFacts, OtherServices};
+use crate::domain::books::{
+    Bill, ChargeSum, Conversion, Converted, LeafSum, Ledger, ManualPool, MonthFacts, OtherServices, Posting,
+    exchange_difference_receiver, exchange_differences,
+};
 use crate::domain::charge::ChargeClass;
 use crate::domain::chargeback::Reporting;
 use crate::domain::directory::{Department, departments_in};
@@ -20,6 +24,7 @@ use crate::domain::finding::Finding;
 use crate::domain::invoice::{BilledTotals, Invoice, RateOfBill, compare_invoices, yen_of};
 use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
+use crate::domain::rate::ChargebackRate;
 use crate::domain::usage_type::LineKind;
 
 fn amount(value: Decimal) -> StoreResult<Amount> {
@@ -58,14 +63,40 @@ pub struct MonthRead {
 /// A month's books as they stand now: by the rules, rates and invoices that hold.
 pub struct MonthBooks {
     pub ledger: Ledger,
+    /// What departments are charged.
     pub converted: Converted,
+    /// What the invoices come to, where departments are charged at the planning rate.
+    pub invoiced: Option<Converted>,
     pub leaves: Vec<LeafSum>,
     pub rates: Vec<RateOfBill>,
+    /// Yen for a dollar that no invoice bills.
+    pub policy: Ratio,
     pub rules: Vec<AllocationRule>,
     pub allocation_version: Option<i32>,
     pub invoices: Vec<Invoice>,
     pub taken_over: TakenOver,
+    pub manual: Vec<StoredManualPool>,
     pub findings: Vec<Finding>,
+}
+
+impl MonthBooks {
+    /// Adds amounts that no line of the bill is behind, by payer and seller.
+    pub fn adjust(&mut self, by_bill: BTreeMap<(String, String), Vec<Posting>>) {
+        for ((payer, seller), postings) in by_bill {
+            self.ledger.bills.push(Bill {
+                payer,
+                seller,
+                invoice: None,
+                currency: "USD".to_owned(),
+            });
+            self.converted.adjust(self.ledger.bills.len() - 1, postings);
+        }
+    }
+
+    /// What the month's invoices are reconciled with.
+    pub fn reconciled(&self) -> &Converted {
+        self.invoiced.as_ref().unwrap_or(&self.converted)
+    }
 }
 
 /// Makes a month's books.  The caller's transaction makes it one moment.
@@ -90,44 +121,59 @@ pub async fn assemble_by(
     leaves: Leaves,
     (rules, allocation_version): (Vec<AllocationRule>, Option<i32>),
 ) -> StoreResult<MonthBooks> {
-    let read = read_month(connection, period, departments, leaves).await?;
-    let mut ledger = Ledger::build(period, &read.facts, &rules);
+    let mut read = read_month(connection, period, departments, leaves).await?;
+    let manual = list_manual_pools(connection, Some(period)).await?;
+    read.facts.add_manual(&manual);
+    let ledger = Ledger::build(period, &read.facts, &rules);
     let invoices = list_invoices(connection, Some(period)).await?;
     let mut findings = ledger.findings.clone();
     findings.extend(compare_invoices(period, &invoices, &billed_by_invoice(&ledger)));
     let mut policy_rate = Ratio::ONE;
+    let mut planned = None;
     let (conversion, rates) = match reporting {
         Reporting::Usd => (Conversion::AsBilled("USD"), Vec::new()),
-        Reporting::Yen { planning_rate } => {
-            let (policy, missing) = read_rate_book(connection, planning_rate).await?.resolve(period);
+        Reporting::Yen(yen) => {
+            let book = read_rate_book(connection, yen).await?;
+            let (policy, missing) = book.resolve(period);
             findings.extend(missing);
             policy_rate = Ratio::of_rate(policy.value).ok_or(StoreError::TooLarge)?;
-            yen_of(&ledger.bills, &invoices, &policy)
+            match yen.charged_at {
+                ChargebackRate::Invoice => yen_of(&ledger.bills, &invoices, &policy, &policy),
+                ChargebackRate::Planning => {
+                    let planning = book.planning(period);
+                    planned = Some(yen_of(&ledger.bills, &[], &planning, &planning).0);
+                    yen_of(&ledger.bills, &invoices, &policy, &planning)
+                }
+            }
         }
     };
-    let mut converted = ledger.convert(&conversion).map_err(|_| StoreError::TooLarge)?;
+    let convert = |conversion| ledger.convert(conversion).map_err(|_| StoreError::TooLarge);
+    let (invoiced, converted) = match &planned {
+        Some(planned) => (Some(convert(&conversion)?), convert(planned)?),
+        None => (None, convert(&conversion)?),
+    };
     let taken_over = take_over(connection, period, &read.facts.departments, policy_rate).await?;
-    for ((payer, seller), postings) in taken_over.postings(matches!(reporting, Reporting::Yen { .. })) {
-        let (invoice, currency) = (None, "USD".to_owned());
-        ledger.bills.push(Bill {
-            payer,
-            seller,
-            invoice,
-            currency,
-        });
-        converted.adjust(ledger.bills.len() - 1, postings);
-    }
-    Ok(MonthBooks {
+    let mut books = MonthBooks {
         ledger,
         converted,
+        invoiced,
         leaves: read.leaves,
         rates,
+        policy: policy_rate,
         rules,
         allocation_version,
         invoices,
         taken_over,
+        manual,
         findings,
-    })
+    };
+    if let Some(invoiced) = &books.invoiced {
+        let receiver = exchange_difference_receiver(&books.rules, period, &read.facts.departments);
+        let differences = exchange_differences(&books.ledger, invoiced, &books.converted, receiver);
+        books.adjust(differences);
+    }
+    books.adjust(books.taken_over.postings(matches!(reporting, Reporting::Yen(_))));
+    Ok(books)
 }
 
 /// What the lines of each invoice sum to, other services included.
@@ -151,6 +197,25 @@ pub fn billed_by_invoice(ledger: &Ledger) -> BTreeMap<String, BilledTotals> {
         }
     }
     totals
+}
+
+impl MonthFacts {
+    /// Puts what finance added by hand on bills of its own, in yen.
+    fn add_manual(&mut self, pools: &[StoredManualPool]) {
+        for pool in pools {
+            self.bills.push(Bill {
+                payer: pool.payer.clone(),
+                seller: String::new(),
+                invoice: None,
+                currency: "JPY".to_owned(),
+            });
+            self.manual.push(ManualPool {
+                bill: self.bills.len() - 1,
+                name: pool.name.clone(),
+                cost: pool.jpy,
+            });
+        }
+    }
 }
 
 /// How fine the leaves of a month are read.
@@ -243,6 +308,7 @@ pub async fn read_month(
         bills: bills.into_list(),
         sums,
         other_services,
+        manual: Vec::new(),
         departments: departments_in(departments, period),
     };
     Ok(MonthRead { facts, leaves: read })

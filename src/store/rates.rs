@@ -1,15 +1,14 @@
 //! Exchange rates and the policies that choose between them.
 
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
 use super::StoreResult;
 use crate::domain::period::BillingPeriod;
-use crate::domain::rate::{DateRule, Rate, RateBook, RateKind, RatePolicy};
+use crate::domain::rate::{DateRule, Rate, RateBook, RateKind, RatePolicy, YenRates};
 
 /// Every rate and policy that counts.
-pub async fn read_rate_book(connection: &mut PgConnection, planning_default: Decimal) -> StoreResult<RateBook> {
+pub async fn read_rate_book(connection: &mut PgConnection, yen: YenRates) -> StoreResult<RateBook> {
     let rates = sqlx::query_file!("queries/rates/list_rates.sql")
         .fetch_all(&mut *connection)
         .await?;
@@ -36,7 +35,7 @@ pub async fn read_rate_book(connection: &mut PgConnection, planning_default: Dec
     Ok(RateBook {
         rates: rates.collect(),
         policies: policies.collect(),
-        planning_default,
+        planning_default: yen.planning_default,
     })
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -298,7 +298,7 @@ pub async fn find_directory(connection: &mut PgConnection, version: i32) -> Stor
 
 struct StatementRow {
     statement_id: i32,
-    billing_period: chrono::NaiveDate,
+    billing_period: NaiveDate,
     version: i32,
     state: String,
     sealed_at: DateTime<Utc>,
@@ -348,6 +348,16 @@ pub async fn list_statements(connection: &mut PgConnection, period: BillingPerio
         .into_iter()
         .map(StatementRow::read)
         .collect()
+}
+
+/// The last statement of a month that was sealed by the end of a UTC day.
+pub async fn find_known_on(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    day: NaiveDate,
+) -> StoreResult<Option<i32>> {
+    let found = sqlx::query_file_scalar!("queries/statements/find_known_on.sql", period.first_day(), day);
+    Ok(found.fetch_optional(connection).await?)
 }
 
 /// The deliveries that a statement rests on.

@@ -218,7 +218,7 @@ impl LockedMonth {
         let head: Value = serde_json::from_str(&statement.head).unwrap_or_default();
         let mut locked = Standing::new();
         for (_, posting) in list_postings(connection, statement_id).await? {
-            if posting.column == Column::Adjustments {
+            if !posting.column.is_billed() {
                 continue;
             }
             let group = i32::try_from(posting.group).unwrap_or_default();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::error_page::{PageError, render};
 use super::figures::{bar, millions, money, percent};
-use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, KeptView, not_loaded, parse_period};
+use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, KeptView, ViewQuestion, not_loaded, parse_period};
 use crate::api::findings::AsSeen;
 use crate::api::view::{FindingView, MoneyView, grouped};
 use crate::domain::actor::{Action, Actor, authorize};
@@ -108,8 +108,8 @@ pub(super) async fn month(
 ) -> Result<Response, PageError> {
     let period = parse_period(&period)?;
     let reporting = ChargebackQuery {
-        by: None,
         currency: query.currency,
+        ..ChargebackQuery::default()
     }
     .reporting(&state.config)?;
     authorize(&actor, Action::ReadChargeback)?;
@@ -121,10 +121,22 @@ pub(super) async fn month(
     }
     let seen = AsSeen::of(&state.config, state.clock);
     let mut moment = chargeback::begin_moment(&mut connection).await?;
-    let view = chargeback::read_at(&mut moment, period, GroupBy::Department, reporting, &seen).await?;
+    let view = chargeback::read_at(
+        &mut moment,
+        period,
+        &ViewQuestion::of(GroupBy::Department, reporting),
+        &seen,
+    )
+    .await?;
     let view = view.ok_or_else(|| not_loaded(period))?;
     let people = if sees_people {
-        chargeback::read_at(&mut moment, period, GroupBy::Person, reporting, &seen).await?
+        chargeback::read_at(
+            &mut moment,
+            period,
+            &ViewQuestion::of(GroupBy::Person, reporting),
+            &seen,
+        )
+        .await?
     } else {
         None
     };

@@ -59,7 +59,7 @@ pub(super) async fn month(
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
     let month = read_month(&mut connection, period, &state.config).await?;
-    let steps = reconciliation(&mut connection, period, state.config.currency.planning_rate).await?;
+    let steps = reconciliation(&mut connection, period, state.config.currency.yen()).await?;
     Ok(render(&page(month, steps)))
 }
 

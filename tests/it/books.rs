@@ -1,9 +1,11 @@
 //! Golden books: a small company whose months can be checked by hand.
 
+mod adjustments;
 mod closing;
 mod company;
 mod files;
 mod http;
 mod october;
+mod provisional;
 mod reorganisation;
 mod true_ups;

@@ -390,8 +390,7 @@ async fn a_late_line_counts_in_the_month_that_bills_it() {
     let month = anbun::api::chargeback::read(
         &mut connection,
         "2026-10".parse().unwrap(),
-        by,
-        reporting,
+        &anbun::api::chargeback::ViewQuestion::of(by, reporting),
         &crate::support::as_seen(),
     )
     .await

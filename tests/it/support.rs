@@ -79,7 +79,7 @@ pub(crate) async fn import_directory(database: &Database, folder: &Path) {
     let files = ["departments", "people", "principals", "projects"].map(|name| folder.join(format!("{name}.csv")));
     let importing = ImportSettings {
         attribution: settings(),
-        planning_rate: rust_decimal::Decimal::from(150),
+        yen: anbun::config::Config::default().currency.yen(),
     };
     let with = (&Actor::local(), Clock::System);
     let imported = import_directory(&files, Keep::Yes, database, &importing, with).await;

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use anyhow::Context;
 use chrono::NaiveDate;
 
-use crate::api::statement::{FileKind, FileQuestion, file};
+use crate::api::files::{FileKind, FileQuestion, file};
 use crate::api::view::grouped;
 use crate::cli::{CommandContext, Usage};
 use crate::documents::Language;
 use crate::documents::encoding::Encoding;
 use crate::domain::period::BillingPeriod;
+use crate::sources::csv_table::CsvTable;
 use crate::sources::finance_csv::read_journal_mappings;
 
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,9 @@ pub(in crate::cli) struct ExportArguments {
     /// Number of an earlier statement; the one that closed the month by default
     #[arg(long)]
     statement: Option<i32>,
+    /// The last statement that was sealed by the end of that UTC day
+    #[arg(long, conflicts_with = "statement")]
+    as_known_on: Option<NaiveDate>,
     #[arg(long, value_parser = ["ja", "en"], default_value = "ja")]
     language: String,
     /// Of CSV files
@@ -58,6 +62,7 @@ pub(super) async fn run(context: &CommandContext, arguments: ExportArguments) ->
         period: arguments.period,
         kind,
         version: arguments.statement,
+        as_known_on: arguments.as_known_on,
         language: if arguments.language == "ja" {
             Language::Japanese
         } else {
@@ -69,7 +74,7 @@ pub(super) async fn run(context: &CommandContext, arguments: ExportArguments) ->
         with_people: arguments.with_people,
     };
     let mappings = match &context.config.journal.mappings {
-        Some(path) => read_journal_mappings(path)?,
+        Some(path) => read_journal_mappings(&CsvTable::read(path)?)?,
         None => Vec::new(),
     };
     let database = context.database().await?;

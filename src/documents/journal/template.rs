@@ -80,6 +80,12 @@ pub fn presets() -> Vec<Template> {
 }
 
 impl Template {
+    /// What a template calls itself, even one that cannot be used.
+    pub fn name_in(text: &str) -> Option<String> {
+        let table: toml::Table = text.parse().ok()?;
+        table.get("name")?.as_str().map(str::to_owned)
+    }
+
     /// Reads a template; says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let template: Self = toml::from_str(text).map_err(|e| e.message().to_owned())?;

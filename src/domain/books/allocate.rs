@@ -54,6 +54,13 @@ impl Ledger {
                 .iter()
                 .filter(|sum| sum.bill == bill)
                 .map(|sum| sum.cost)
+                .chain(
+                    facts
+                        .manual
+                        .iter()
+                        .filter(|manual| manual.bill == bill)
+                        .map(|manual| manual.cost),
+                )
                 .sum();
             let booked: Amount = self
                 .entries
@@ -105,7 +112,20 @@ impl<'f> Building<'f> {
         rule_for(self.rules, &pool, self.period).is_some_and(|(_, rule)| rule.method != Method::KeepVisible)
     }
 
+    /// Whether the usage of a bill is what a pool of another is divided by: its own, and for what is added by hand all of the
+    /// payer's.
+    fn is_base_of(&self, of: usize, bill: usize) -> bool {
+        let is_manual = self.facts.manual.iter().any(|manual| manual.bill == of);
+        of == bill || is_manual && self.facts.bills[of].payer == self.facts.bills[bill].payer
+    }
+
     fn charge_directly(&mut self) {
+        for manual in &self.facts.manual {
+            let key = (Pool::Manual(manual.name.clone()), manual.bill);
+            let sums = self.pools.entry(key).or_default();
+            sums.lines += 1;
+            sums.cost += manual.cost;
+        }
         let mut shared: BTreeMap<&str, bool> = BTreeMap::new();
         for sum in &self.facts.sums {
             let (ChargeClass::Usage, Some(department)) = (sum.class, sum.department.as_deref()) else {
@@ -267,8 +287,16 @@ impl<'f> Building<'f> {
 
     /// What each department's share is measured by, never below zero.
     fn weights(&self, bill: usize, rule: &AllocationRule) -> BTreeMap<String, i128> {
-        let empty = BTreeMap::new();
-        let bases = self.bases.get(&bill).unwrap_or(&empty);
+        let mut bases: BTreeMap<String, Base> = BTreeMap::new();
+        for (_, base) in self.bases.iter().filter(|(other, _)| self.is_base_of(bill, **other)) {
+            for (code, used) in base {
+                let sum = bases.entry(code.clone()).or_default();
+                sum.cost += used.cost;
+                for (kind, count) in &used.tokens {
+                    *sum.tokens.entry(kind.clone()).or_default() += count;
+                }
+            }
+        }
         let entity_of = |code: &str| self.facts.departments.get(code).map(|d| d.legal_entity.as_str());
         let shares = |code: &str| {
             rule.legal_entity
@@ -335,7 +363,7 @@ impl<'f> Building<'f> {
             .facts
             .sums
             .iter()
-            .filter(|sum| sum.bill == bill && sum.class == ChargeClass::Usage);
+            .filter(|sum| sum.class == ChargeClass::Usage && self.is_base_of(bill, sum.bill));
         for sum in usage {
             if let Some(token) = &sum.token {
                 let kind = kinds.entry(token).or_default();

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Column, Ledger};
+use super::{Column, Entry, Ledger};
 use crate::domain::allocation::Pool;
 use crate::domain::money::{Amount, Ratio, convert_parts};
 
@@ -43,7 +43,7 @@ pub struct Posting {
     pub column: Column,
     /// None: kept visible.
     pub department: Option<String>,
-    /// Which pool is kept visible.
+    /// Which pool is kept visible; of what no line of the bill is behind, which it is.
     pub pool: Option<Pool>,
     /// Exact, as billed.
     pub billed: Amount,
@@ -67,9 +67,10 @@ pub struct Group {
 }
 
 impl Group {
-    /// Adjustments of earlier months: no line of the bill is behind it.
+    /// Whether no line of the month's bill is behind it.
     pub fn is_adjustment(&self, ledger: &Ledger) -> bool {
-        self.invoice.is_none() && !ledger.entries.iter().any(|entry| self.bills.contains(&entry.bill))
+        let is_of_bill = |entry: &Entry| self.bills.contains(&entry.bill) && entry.column.is_billed();
+        self.invoice.is_none() && !ledger.entries.iter().any(is_of_bill)
     }
 
     /// What an amount of a column is before it is rounded; none where it is as billed or has no ratio.
@@ -175,7 +176,8 @@ impl Ledger {
     ) -> Result<(), TooLargeToConvert> {
         let mut cells: BTreeMap<Cell<'_>, (Amount, i64, i64)> = BTreeMap::new();
         for entry in self.entries.iter().filter(|entry| bills.contains(&entry.bill)) {
-            let kept = entry.pool.as_ref().filter(|_| entry.department.is_none());
+            let is_named = entry.department.is_none() || !entry.column.is_billed();
+            let kept = entry.pool.as_ref().filter(|_| is_named);
             let sums = cells
                 .entry((entry.column, entry.department.as_deref(), kept))
                 .or_default();

@@ -63,8 +63,8 @@ pub fn spread_over_leaves(
             continue;
         };
         let group = &converted.groups[posting.group];
-        // An adjustment is the department's: the people of its origin month are not this month's.
-        if posting.column == Column::Adjustments {
+        // What no line of the bill is behind is the department's: it has no people of this month.
+        if !posting.column.is_billed() {
             spread.push(LeafAmount {
                 group: posting.group,
                 column: posting.column,

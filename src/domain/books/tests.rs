@@ -79,6 +79,7 @@ fn facts(sums: Vec<ChargeSum>) -> MonthFacts {
     MonthFacts {
         bills: vec![bill("")],
         sums,
+        manual: Vec::new(),
         other_services: Vec::new(),
         departments: departments(&[("sales", 31), ("legal", 31), ("it", 31)]),
     }

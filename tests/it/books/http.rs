@@ -149,3 +149,83 @@ async fn a_month_is_closed_over_http() {
     assert_eq!(lock(secrets[1].clone()).await, 403);
     assert_eq!(lock(secrets[0].clone()).await, 200);
 }
+
+/// Registers take rows as their files do, and refuse them by the column.
+#[tokio::test]
+async fn registers_are_kept_over_http() {
+    let company = october_with("registers-http", "").await;
+    let server = Serving::start(&company.installation).await;
+    let rate =
+        |value: &str| json!({"rates": [{"rate_date": "2026-10-30", "kind": "ttm", "value": value, "source": "MUFG"}]});
+    let (status, refused) = post(&server, "/api/v1/rates", None, &rate("0.0063")).await;
+    assert_eq!((status, refused["pointer"].as_str()), (400, Some("value")), "{refused}");
+    let (status, recorded) = post(&server, "/api/v1/rates", None, &rate("160.5")).await;
+    assert_eq!((status, recorded["recorded"].as_u64()), (201, Some(1)));
+    assert!(get(&server, "/api/v1/rates").await.to_string().contains("160.5"));
+    for (path, body) in [
+        ("/api/v1/rates", json!({"rates": [{"rate_date": "2026-10-30"}]})),
+        (
+            "/api/v1/rates",
+            json!({"rates": [{"rate_date": "2026-10-30", "kind": "ttm", "value": "159", "source": "a\u{0}b"}]}),
+        ),
+        ("/api/v1/invoices", json!({"invoices": [{"invoice_id": "x"}]})),
+        (
+            "/api/v1/rules",
+            json!({"rules": [{"pool": "tax", "method": "evenly", "members": "nobody", "fallback": "", "legal_entity": "", "valid_from": "2026-04", "valid_to": ""}]}),
+        ),
+        ("/api/v1/rules", json!({"rules": "none"})),
+        (
+            "/api/v1/manual-pools",
+            json!({"name": "x", "period": "2026-13", "jpy": "1", "reason": "x"}),
+        ),
+        (
+            "/api/v1/manual-pools",
+            json!({"name": "x", "period": "2026-10", "jpy": "1.5", "reason": "x", "payer": "999900001111"}),
+        ),
+    ] {
+        let (status, refused) = post(&server, path, None, &body).await;
+        assert_eq!(status, 400, "{path} {body}: {refused}");
+    }
+    let rules = |dry_run: bool| json!({"dry_run": dry_run, "rules": [{"pool": "tax", "method": "one_department", "members": "it", "fallback": "", "legal_entity": "", "valid_from": "2026-04", "valid_to": ""}]});
+    let (status, kept) = post(&server, "/api/v1/rules", None, &rules(true)).await;
+    assert_eq!((status, &kept["version"]), (200, &Value::Null));
+    assert!(
+        kept["moved"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|moved| moved["department"] == "it"),
+        "{kept}"
+    );
+    let before = get(&server, "/api/v1/rules").await["version"].clone();
+    let (status, kept) = post(&server, "/api/v1/rules", Some("once"), &rules(false)).await;
+    assert_eq!(status, 201);
+    assert_ne!(kept["version"], before);
+    // The same key again makes no further version.
+    assert_eq!(
+        post(&server, "/api/v1/rules", Some("once"), &rules(false)).await.1,
+        kept
+    );
+    assert_eq!(get(&server, "/api/v1/rules").await["version"], kept["version"]);
+    let pool = json!({"name": "support", "period": "2026-10", "jpy": "3000", "reason": "AWS support", "payer": "999900001111"});
+    assert_eq!(post(&server, "/api/v1/manual-pools", None, &pool).await.0, 201);
+    assert_eq!(post(&server, "/api/v1/manual-pools", None, &pool).await.0, 409);
+    assert_eq!(
+        get(&server, "/api/v1/manual-pools?period=2026-10").await["data"][0]["jpy"]["amount"],
+        "3000"
+    );
+    let header: Vec<&str> = INVOICES.lines().next().unwrap().split(',').collect();
+    let row: serde_json::Map<String, Value> = header
+        .iter()
+        .zip("EUINJP26-100,999900001111,Amazon Web Services Japan G.K.,T6011001106696,invoice,,2026-11-02,2026-10,JPY,195.00,31201,charged,0.10,19.50,3120".split(','))
+        .map(|(name, cell)| ((*name).to_owned(), Value::from(cell)))
+        .collect();
+    let invoices = json!({"invoices": [row]});
+    let (status, recorded) = post(&server, "/api/v1/invoices", None, &invoices).await;
+    assert_eq!(
+        (status, recorded["findings"].as_array().map(Vec::len)),
+        (201, Some(0)),
+        "{recorded}"
+    );
+    assert_eq!(post(&server, "/api/v1/invoices", None, &invoices).await.0, 409);
+}

@@ -101,6 +101,32 @@ async fn open_months_follow_the_directory_and_closed_ones_do_not() {
         expect(&[("sales", "5250"), ("engineering", "3000")])
     );
     assert_eq!(totals("2026-09").await, before);
+    // Under today's organisation all of it is sales': a view, closed months included; the books stay.
+    for (period, all) in [("2026-09", "8250"), ("2026-10", "8250")] {
+        let view = company
+            .json(&["chargeback", "preview", period, "--organisation", "today"])
+            .await;
+        assert_eq!(view["rows"].as_array().unwrap().len(), 1, "{view}");
+        assert_eq!(
+            (
+                view["rows"][0]["code"].as_str(),
+                view["rows"][0]["total"]["amount"].as_str()
+            ),
+            (Some("sales"), Some(all))
+        );
+        assert!(view["organisation"].is_string());
+    }
+    let by_person = [
+        "chargeback",
+        "preview",
+        "2026-10",
+        "--by",
+        "person",
+        "--organisation",
+        "today",
+    ];
+    assert_eq!(company.refused(&by_person).await.0, Some(2));
+    assert_eq!(totals("2026-09").await, before);
     // The sums behind every page moved with it, and still are those of the charges.
     let mut connection = company.installation.database.pool.acquire().await.unwrap();
     let differing: i64 = sqlx::query_scalar(

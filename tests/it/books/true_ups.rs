@@ -167,3 +167,64 @@ async fn what_comes_after_the_lock_is_novembers() {
         [row("sales", -100, 50), row("engineering", -50, -50)]
     );
 }
+
+/// A refund after the lock that comes with its own invoice, 7 USD for 1,106 yen: at 158 and not at November's 161.  No use is on
+/// that invoice, so the rule's fallback has it.
+#[tokio::test]
+async fn an_invoice_that_comes_after_the_lock_says_the_rate() {
+    let company = october("late-invoice").await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    company
+        .run(&[
+            "rates",
+            "set",
+            "161",
+            "--kind",
+            "ttm",
+            "--date",
+            "2026-11-30",
+            "--source",
+            "MUFG",
+        ])
+        .await;
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    let refund = |kind: &str| {
+        let header = INVOICES.lines().next().unwrap();
+        let row = format!(
+            "EUINJP26-190,999900001111,Amazon Web Services Japan G.K.,T6011001106696,{kind},EUINJP26-100,2026-12-02,2026-10,JPY,-7.00,-1106,none,,,\n"
+        );
+        company.file("refund.csv", &format!("{header}\n{row}"))
+    };
+    // Final is reopened first; locked takes what is new, and nothing in the place of what it rests on.
+    let (_, said) = company.refused(&["invoices", "import", &refund("refund")]).await;
+    assert!(said.contains("2026-10 is final"), "{said}");
+    company
+        .run(&["chargeback", "posted", "2026-10", "--slip", "100131"])
+        .await;
+    company.run(&["chargeback", "lock", "2026-10"]).await;
+    company.deliver("2026-11", &later(10.0)).await;
+    let (_, said) = company.refused(&["invoices", "import", &refund("corrected")]).await;
+    assert!(
+        said.contains("2026-10 is locked") && said.contains("as a refund"),
+        "{said}"
+    );
+    let mut lines = bill();
+    lines.push(Line {
+        invoice: "EUINJP26-190",
+        ..line("AmazonBedrock", "Refund", "", -7.0)
+    });
+    company.deliver("2026-10", &lines).await;
+    assert_eq!(
+        adjusted(&company, "2026-11").await,
+        [row("sales", 0, 1_610), row("it", -1_127, -1_127)]
+    );
+    company.run(&["invoices", "import", &refund("refund")]).await;
+    assert_eq!(
+        adjusted(&company, "2026-11").await,
+        [row("sales", 0, 1_610), row("it", -1_106, -1_106)]
+    );
+    let (_, said) = company.refused(&["invoices", "remove", "EUINJP26-190"]).await;
+    assert!(said.contains("2026-10 is locked"), "{said}");
+}

@@ -24,7 +24,7 @@ fn company(seed: u64) -> Company {
         _ => random.random_range(1..12),
     };
     let codes: Vec<String> = (0..random.random_range(0..12)).map(|n| format!("d{n:02}")).collect();
-    let bills: Vec<Bill> = (0..random.random_range(1..4))
+    let mut bills: Vec<Bill> = (0..random.random_range(1..4))
         .map(|n| bill(&format!("invoice-{n}")))
         .collect();
     let money = |random: &mut StdRng| match random.random_range(0..8) {
@@ -89,6 +89,22 @@ fn company(seed: u64) -> Company {
             cost: money(&mut random),
         })
         .collect();
+    let manual: Vec<ManualPool> = (0..random.random_range(0..3))
+        .map(|n| {
+            let bill = Bill {
+                seller: String::new(),
+                invoice: None,
+                currency: "JPY".to_owned(),
+                ..bills[random.random_range(0..bills.len())].clone()
+            };
+            bills.push(bill);
+            ManualPool {
+                bill: bills.len() - 1,
+                name: format!("m{n}"),
+                cost: Amount::from_whole(random.random_range(-1_000_000_i64..1_000_000).into()),
+            }
+        })
+        .collect();
     let members = codes.join(";");
     let mut rules = Vec::new();
     for pool in [
@@ -98,6 +114,7 @@ fn company(seed: u64) -> Company {
         "refund",
         "discount",
         "other",
+        "manual",
         "department.d00",
     ] {
         let (method, members) = match random.random_range(0..7) {
@@ -115,6 +132,7 @@ fn company(seed: u64) -> Company {
     let rates = bills
         .iter()
         .map(|bill| match random.random_range(0..3) {
+            _ if bill.currency == "JPY" => BillRate::Rate(Ratio::ONE),
             0 => rate("150.00"),
             1 => rate("159.91"),
             _ => {
@@ -135,6 +153,7 @@ fn company(seed: u64) -> Company {
             bills,
             sums,
             other_services,
+            manual,
             departments: departments_of(&departments),
         },
         leaves,
@@ -155,6 +174,7 @@ impl Company {
             .other_services
             .iter_mut()
             .for_each(|other| other.cost = -other.cost);
+        facts.manual.iter_mut().for_each(|manual| manual.cost = -manual.cost);
         let mut leaves = self.leaves.clone();
         leaves.iter_mut().for_each(|leaf| leaf.cost = -leaf.cost);
         Self {
@@ -183,12 +203,16 @@ proptest! {
                     Column::Discounts => ChargeClass::Discount,
                     Column::Credits => ChargeClass::Credit,
                     Column::Refunds => ChargeClass::Refund,
-                    Column::Tax | Column::Adjustments => ChargeClass::Tax,
+                    Column::Tax | Column::Adjustments | Column::Accruals => ChargeClass::Tax,
                 };
-                let booked: Amount = ledger.entries.iter().filter(|e| e.bill == bill && of_class(e.column) == class).map(|e| e.cost).sum();
+                let of_bill = ledger.entries.iter().filter(|e| e.bill == bill && e.column.is_billed());
+                let booked: Amount = of_bill.filter(|e| of_class(e.column) == class).map(|e| e.cost).sum();
                 prop_assert_eq!(booked, billed);
             }
         }
+        let manual: Amount = company.facts.manual.iter().map(|manual| manual.cost).sum();
+        let added: Amount = ledger.entries.iter().filter(|e| e.column == Column::Adjustments).map(|e| e.cost).sum();
+        prop_assert_eq!(added, manual);
         let mut shuffled = MonthFacts { ..company.facts.clone() };
         let mut leaves = company.leaves.clone();
         let mut random = StdRng::seed_from_u64(seed ^ 1);

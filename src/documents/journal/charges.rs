@@ -1,0 +1,148 @@
+//! What every department owes every source: the amounts that a journal's lines are made from.
+
+use std::collections::BTreeMap;
+
+use super::{JournalError, SlipKind};
+use crate::documents::SealedStatement;
+use crate::domain::allocation::Pool;
+use crate::domain::books::Column;
+use crate::domain::close::MonthState;
+use crate::domain::journal::{JournalSettings, JournalSource, TaxMode};
+use crate::domain::money::{Amount, Ratio, convert_parts};
+use crate::domain::period::BillingPeriod;
+use crate::domain::true_up::{origin_of_reclass, parse_origin};
+
+/// What one department owes one source.
+pub(super) struct Charge<'s> {
+    pub(super) source: &'s JournalSource,
+    pub(super) department: String,
+    pub(super) kind: SlipKind,
+    /// The month that it is of.
+    pub(super) origin: BillingPeriod,
+    pub(super) amount: i128,
+}
+
+/// What is summed into one line of a journal.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Owed {
+    source: usize,
+    department: String,
+    kind: SlipKind,
+    origin: BillingPeriod,
+}
+
+/// What every department owes every source, and the tax that is booked elsewhere by legal entity.
+pub(super) fn charges<'s>(
+    statement: &SealedStatement,
+    settings: &'s JournalSettings,
+) -> Result<(Vec<Charge<'s>>, BTreeMap<String, i128>), JournalError> {
+    let mut owed: BTreeMap<Owed, (Amount, Amount)> = BTreeMap::new();
+    for line in &statement.lines {
+        let Some(department) = &line.department else {
+            continue;
+        };
+        let source = source_of(statement, settings, line.bill_group)?;
+        // The whole of a provisional month is one accrual.
+        let kind = match statement.state {
+            MonthState::Provisional => SlipKind::Accrual,
+            _ => SlipKind::of(line.pool.as_ref()),
+        };
+        let origin = line.pool.as_ref().and_then(parse_origin);
+        let origin_period = match (kind, &line.pool, &origin) {
+            (SlipKind::TrueUp, _, Some((period, ..))) => *period,
+            (SlipKind::Reclass, Some(Pool::Reclass(text)), _) => origin_of_reclass(text).unwrap_or(statement.period),
+            _ => statement.period,
+        };
+        let key = Owed {
+            source,
+            department: department.clone(),
+            kind,
+            origin: origin_period,
+        };
+        let sums = owed.entry(key).or_default();
+        // A true-up of tax is tax.
+        if line.column == Column::Tax || origin.is_some_and(|(_, column, _)| column == Column::Tax) {
+            sums.1 += line.amount;
+        } else {
+            sums.0 += line.amount;
+        }
+    }
+    let mut elsewhere: BTreeMap<String, i128> = BTreeMap::new();
+    // What is owed, net and tax.
+    let mut by_entity: BTreeMap<String, Vec<(Owed, Amount, Amount)>> = BTreeMap::new();
+    for (key, (net, tax)) in owed {
+        let entity = statement.names_of(&key.department).legal_entity;
+        by_entity.entry(entity).or_default().push((key, net, tax));
+    }
+    let whole = |amount: Amount| amount.whole().ok_or(JournalError::TooLarge);
+    let mut charges = Vec::new();
+    for (entity, rows) in by_entity {
+        let tax = settings
+            .entities
+            .iter()
+            .find(|tax| tax.legal_entity == entity)
+            .cloned()
+            .unwrap_or_default();
+        let taxes: Vec<Amount> = rows.iter().map(|(_, _, tax)| *tax).collect();
+        let all: Amount = taxes.iter().copied().sum();
+        let charged_tax = match tax.tax_mode {
+            TaxMode::Gross => taxes.iter().map(|tax| whole(*tax)).collect::<Result<Vec<_>, _>>()?,
+            TaxMode::Net => {
+                let share = Ratio::of_rate(tax.non_deductible_share).ok_or(JournalError::TooLarge)?;
+                let total = all.to_whole(share).ok_or(JournalError::TooLarge)?;
+                convert_parts(total, &taxes, share).ok_or(JournalError::TooLarge)?
+            }
+        };
+        elsewhere.insert(entity, whole(all)? - charged_tax.iter().sum::<i128>());
+        for ((key, net, _), tax) in rows.into_iter().zip(charged_tax) {
+            let amount = whole(net)? + tax;
+            if amount != 0 {
+                charges.push(Charge {
+                    source: &settings.sources[key.source],
+                    department: key.department,
+                    kind: key.kind,
+                    origin: key.origin,
+                    amount,
+                });
+            }
+        }
+    }
+    Ok((charges, elsewhere))
+}
+
+/// The source of a group of bills: the one that names payer and seller, else the payer, else the seller, else `*`.
+pub(super) fn source_of(
+    statement: &SealedStatement,
+    settings: &JournalSettings,
+    group: usize,
+) -> Result<usize, JournalError> {
+    let bill = &statement.head["groups"][group]["bills"][0];
+    let text = |key: &str| bill[key].as_str().unwrap_or_default();
+    let (payer, seller) = (text("payer"), text("seller"));
+    let fits = |source: &JournalSource| {
+        let of = |setting: &str, value: &str| {
+            if setting == value {
+                Some(1)
+            } else {
+                (setting == "*").then_some(0)
+            }
+        };
+        Some(2 * of(&source.payer, payer)? + of(&source.seller, seller)?)
+    };
+    let best = settings
+        .sources
+        .iter()
+        .enumerate()
+        .filter_map(|(nth, source)| Some((fits(source)?, std::cmp::Reverse(nth))));
+    let best = best.max().map(|(_, std::cmp::Reverse(nth))| nth);
+    let nth = best.ok_or_else(|| JournalError::NoSource {
+        payer: payer.to_owned(),
+        seller: seller.to_owned(),
+    })?;
+    let code = &settings.sources[nth].source_department;
+    if statement.departments.contains_key(code) {
+        Ok(nth)
+    } else {
+        Err(JournalError::UnknownSource(code.clone()))
+    }
+}

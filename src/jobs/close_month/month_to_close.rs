@@ -1,0 +1,424 @@
+//! What a close looks at, and what it seals: checks, lines and head of a statement.
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::CloseSettings;
+use super::estimate::Estimate;
+use crate::domain::accrual::{AccrualError, errors};
+use crate::domain::allocation::{AllocationRule, Pool};
+use crate::domain::attribution::State;
+use crate::domain::books::{LeafAmount, Posting, spread_over_leaves};
+use crate::domain::chargeback::{Chargeback, Reporting};
+use crate::domain::close::{Check, CloseFacts, MonthState, checks};
+use crate::domain::coverage::DAY_MISSING;
+use crate::domain::directory::Directory;
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::invoice::Invoice;
+use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
+use crate::domain::reconciliation::{Provisional, Step, beside, steps};
+use crate::domain::statement::StatementLine;
+use crate::store::StoreResult;
+use crate::store::accruals::{Accrued, bill_of_accrued_days, find_accrued};
+use crate::store::books::{Leaves, MonthBooks, assemble};
+use crate::store::directory::get_versioned_directory_at;
+use crate::store::month::{DeliveryUsed, count_recounts, list_deliveries_used};
+use crate::store::status::list_findings;
+
+/// Everything that a close looks at, from one moment.
+pub(super) struct MonthToClose {
+    period: BillingPeriod,
+    pub(super) deliveries: Vec<DeliveryUsed>,
+    pub(super) directory: Directory,
+    pub(super) directory_version: Option<i32>,
+    pub(super) books: MonthBooks,
+    recounts: (i64, i64),
+    /// Of days that no delivery has yet; a provisional month only.
+    estimate: Option<Estimate>,
+    /// What an earlier statement of the month accrued, and what the bill says now of those days.
+    accrued: Option<(Accrued, Vec<AccrualError>)>,
+    findings: Vec<Finding>,
+    fiscal_year_start_month: u32,
+}
+
+impl MonthToClose {
+    pub(super) async fn read(
+        connection: &mut PgConnection,
+        period: BillingPeriod,
+        target: MonthState,
+        settings: &CloseSettings,
+    ) -> StoreResult<Self> {
+        let deliveries = list_deliveries_used(connection, period).await?;
+        let (directory, directory_version) = get_versioned_directory_at(connection).await?;
+        let reporting = Reporting::Yen(settings.yen);
+        let mut books = assemble(connection, period, &directory.departments, reporting, Leaves::Whole).await?;
+        let estimate = match target {
+            MonthState::Provisional => Estimate::read(connection, period, &deliveries, books.policy).await?,
+            _ => None,
+        };
+        if let Some(estimate) = &estimate {
+            books.adjust(estimate.postings.clone());
+        }
+        let before = match target {
+            MonthState::Final => find_accrued(connection, period).await?,
+            _ => None,
+        };
+        let accrued = match before {
+            Some(accrued) => {
+                let billed = bill_of_accrued_days(connection, period, &accrued).await?;
+                let errors = errors(&accrued.by_department, &billed);
+                Some((accrued, errors))
+            }
+            None => None,
+        };
+        let stored = list_findings(connection, period, period.next(), false).await?;
+        // A day that is accrued is no gap any more.
+        let is_accrued = |code: &str, subject: &str| {
+            let estimate = estimate.as_ref().filter(|_| code == DAY_MISSING);
+            estimate.is_some_and(|estimate| subject.parse().is_ok_and(|day| estimate.covers(day)))
+        };
+        let mut findings = books.findings.clone();
+        findings.extend(stored.into_iter().map(|found| Finding {
+            // Stored codes are known by name only; what a check looks for it looks for in the books' own.
+            code: "stored",
+            severity: if is_accrued(&found.code, &found.subject) {
+                Severity::Info
+            } else {
+                found.severity
+            },
+            subject: format!("{} {}", found.code, found.subject),
+            message: found.message,
+            action: found.action,
+            amount: found.amount,
+            currency: found.currency,
+            lines: found.lines,
+        }));
+        Ok(Self {
+            period,
+            deliveries,
+            directory,
+            directory_version,
+            recounts: count_recounts(connection, period).await?,
+            books,
+            estimate,
+            accrued,
+            findings,
+            fiscal_year_start_month: settings.fiscal_year_start_month,
+        })
+    }
+
+    pub(super) fn checks(&self, target: MonthState, settings: &CloseSettings) -> Vec<Check> {
+        let converted = &self.books.converted;
+        let month = Chargeback::by_department(self.period, &converted.postings);
+        let quarantined = month
+            .kept
+            .iter()
+            .filter(|kept| kept.state == State::Quarantined)
+            .map(|kept| kept.amount)
+            .sum();
+        let without_invoice = converted.postings.iter().filter(|posting| {
+            let group = &converted.groups[posting.group];
+            posting.column.is_billed()
+                && group
+                    .bills
+                    .iter()
+                    .any(|bill| self.books.ledger.bills[*bill].invoice.is_none())
+        });
+        let last_day = self.deliveries.iter().filter_map(|used| used.last_day).min();
+        let days_missing = self
+            .period
+            .days()
+            .iter()
+            .filter(|day| last_day.is_none_or(|last| *day > last))
+            .count();
+        checks(&CloseFacts {
+            target,
+            recounts_missing: self.recounts.0,
+            recounts_unequal: self.recounts.1,
+            quarantined,
+            quarantine_max: settings.quarantine_max,
+            days_missing,
+            accrued: self.estimate.as_ref().map(|estimate| estimate.total()),
+            without_invoice: without_invoice.map(|posting| posting.amount).sum(),
+            unconverted: &converted.unconverted,
+            missing_from_books: self.missing_from_books(),
+            decided_by_another_directory: self
+                .deliveries
+                .iter()
+                .any(|used| used.directory_version != self.directory_version),
+            findings: &self.findings,
+        })
+    }
+
+    /// What the deliveries bill and the books do not have, Bedrock's lines and the others.
+    fn missing_from_books(&self) -> (Amount, Amount) {
+        let ledger = &self.books.ledger;
+        let billed = ledger.entries.iter().filter(|entry| entry.column.is_billed());
+        let booked: Amount = billed.map(|entry| entry.cost).sum();
+        let others: Amount = ledger.other_services.iter().map(|other| other.cost).sum();
+        let delivered: Amount = self.deliveries.iter().map(|used| used.cost).sum();
+        let left_out: Amount = self.deliveries.iter().map(|used| used.left_out_cost).sum();
+        (delivered - booked, left_out - others)
+    }
+
+    /// The lines of the statement: leaves of departments, and what is kept visible.
+    pub(super) fn lines(&self) -> anyhow::Result<Vec<StatementLine>> {
+        let (ledger, converted) = (&self.books.ledger, &self.books.converted);
+        let currency_of = |group: usize| {
+            let bill = converted.groups[group]
+                .bills
+                .first()
+                .map(|bill| ledger.bills[*bill].currency.clone());
+            // Adjustments come from dollars.
+            bill.unwrap_or_else(|| "USD".to_owned())
+        };
+        let leaves = spread_over_leaves(ledger, converted, &self.books.leaves)?;
+        let own = leaves.into_iter().filter(|leaf| leaf.column.is_billed());
+        let mut lines: Vec<StatementLine> = own.map(|leaf| line_of(leaf, &currency_of)).collect();
+        let is_named = |posting: &&Posting| posting.department.is_none() || !posting.column.is_billed();
+        lines.extend(converted.postings.iter().filter(is_named).map(|posting| StatementLine {
+            bill_group: posting.group,
+            column: posting.column,
+            department: posting.department.clone(),
+            pool: posting.pool.clone(),
+            person: None,
+            model: None,
+            project: None,
+            currency: currency_of(posting.group),
+            billed: posting.billed,
+            amount: posting.amount,
+            lines: posting.lines,
+            tokens: posting.tokens,
+        }));
+        let total: Amount = lines.iter().map(|line| line.amount).sum();
+        assert_eq!(total, converted.total(), "the lines of a statement add up to it");
+        Ok(lines)
+    }
+
+    /// What was taken over of locked months, and why.
+    fn adjustments(&self) -> Vec<Value> {
+        let fiscal_year = |period: BillingPeriod| {
+            let first = period.first_day();
+            let is_before_start = chrono::Datelike::month(&first) < self.fiscal_year_start_month;
+            chrono::Datelike::year(&first) - i32::from(is_before_start)
+        };
+        let crosses = |origin: BillingPeriod| fiscal_year(origin) != fiscal_year(self.period);
+        let taken = &self.books.taken_over;
+        let true_ups = taken.true_ups.iter().map(|line| {
+            json!({
+                "kind": "true_up",
+                "origin": line.origin.to_string(),
+                "column": line.key.column.as_str(),
+                "department_then": line.key.department,
+                "department": line.department,
+                "usd": line.usd.to_string(),
+                "jpy": line.jpy.to_string(),
+                "crosses_fiscal_year": crosses(line.origin),
+                "because": "a delivery after the month was locked",
+            })
+        });
+        let reclasses = taken.reclasses.iter().map(|reclass| {
+            json!({
+                "kind": "reclass",
+                "origin": reclass.origin.to_string(),
+                "from": reclass.from_department,
+                "to": reclass.to_department,
+                "jpy": reclass.jpy.to_string(),
+                "crosses_fiscal_year": crosses(reclass.origin),
+                "because": reclass.reason,
+                "approved_by": reclass.approved_by,
+            })
+        });
+        let manual = self.books.manual.iter().map(|pool| {
+            json!({
+                "kind": "manual",
+                "name": pool.name,
+                "jpy": pool.jpy.to_string(),
+                "because": pool.reason,
+                "recorded_by": pool.recorded_by,
+            })
+        });
+        let differences = self
+            .books
+            .converted
+            .postings
+            .iter()
+            .filter(|posting| posting.pool == Some(Pool::ExchangeDifference))
+            .map(|posting| {
+                json!({
+                    "kind": "exchange_difference",
+                    "department": posting.department,
+                    "jpy": posting.amount.to_string(),
+                    "because": "what the invoices come to, less the planning rate",
+                })
+            });
+        true_ups.chain(reclasses).chain(manual).chain(differences).collect()
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let (ledger, invoiced) = (&self.books.ledger, self.books.reconciled());
+        let mut all = steps(ledger, invoiced, &self.books.converted, &self.books.invoices);
+        let before = self.accrued.as_ref().map(|(accrued, _)| Provisional {
+            accrued_usd: accrued.usd,
+            accrued_jpy: accrued.jpy,
+            billed: accrued.billed,
+        });
+        all.extend(beside(ledger, invoiced, self.books.policy, before));
+        all
+    }
+
+    /// How far what was accrued is from the bill.
+    fn accrual_errors(&self) -> Vec<Value> {
+        let errors = self.accrued.iter().flat_map(|(accrued, errors)| {
+            errors.iter().map(|error| {
+                json!({
+                    "statement": accrued.version,
+                    "department": error.department,
+                    "estimated_usd": error.estimated.to_string(),
+                    "billed_usd": error.billed.to_string(),
+                    "difference_usd": error.difference().to_string(),
+                })
+            })
+        });
+        errors.collect()
+    }
+
+    /// Everything of the statement but its lines.
+    pub(super) fn head(&self, checks: &[Check], settings: &CloseSettings) -> Value {
+        let converted = &self.books.converted;
+        let groups = converted.groups.iter().map(|group| {
+            let bills: Vec<Value> = group.bills.iter().map(|bill| &self.books.ledger.bills[*bill]).map(|bill| {
+                json!({"payer": bill.payer, "seller": bill.seller, "invoice": bill.invoice, "currency": bill.currency})
+            }).collect();
+            json!({
+                "bills": bills,
+                "invoice": group.invoice,
+                "total": group.total.to_string(),
+                "other_services": group.other_services.to_string(),
+                "other_tax": group.other_tax.to_string(),
+            })
+        });
+        let rates = self.books.rates.iter().map(|rate| {
+            json!({
+                "value": rate.value.map(|value| value.to_string()),
+                "kind": rate.kind,
+                "date": rate.date,
+                "source": rate.source,
+                "invoice": rate.invoice,
+            })
+        });
+        let deliveries = self.deliveries.iter().map(|used| {
+            json!({
+                "source": used.source,
+                "location": used.location,
+                "manifest": used.manifest,
+                "version": used.digest,
+                "delivered_at": used.delivered_at.to_rfc3339(),
+                "lines_read": used.lines_read,
+                "lines_kept": used.lines_kept,
+                "first_day": used.first_day,
+                "last_day": used.last_day,
+                "cost": used.cost.to_string(),
+                "other_services_cost": used.left_out_cost.to_string(),
+            })
+        });
+        let steps = self.steps();
+        let steps = steps.iter().map(|step| {
+            json!({"step": step.name, "invoice": step.invoice, "usd": step.usd.to_string(), "jpy": step.jpy.to_string()})
+        });
+        let findings = self.findings.iter().map(|found| {
+            json!({
+                "subject": found.subject,
+                "severity": found.severity.as_str(),
+                "message": found.message,
+                "amount": found.amount.map(|amount| amount.to_string()),
+                "currency": found.currency,
+            })
+        });
+        json!({
+            "currency": "JPY",
+            "cost_basis": "unblended cost with separate discount lines",
+            "days_are": "UTC, as AWS bills them",
+            "data_as_of": self.deliveries.iter().map(|used| used.delivered_at).min().map(|at| at.to_rfc3339()),
+            "directory_version": self.directory_version,
+            "allocation_version": self.books.allocation_version,
+            "allocation_rules": self.books.rules.iter().filter(|rule| rule.holds_in(self.period)).map(rule_of).collect::<Vec<_>>(),
+            "rates": rates.collect::<Vec<_>>(),
+            "invoices": self.books.invoices.iter().map(invoice_of).collect::<Vec<_>>(),
+            "groups": groups.collect::<Vec<_>>(),
+            "deliveries": deliveries.collect::<Vec<_>>(),
+            "reconciliation": steps.collect::<Vec<_>>(),
+            "checks": checks.iter().map(check_of).collect::<Vec<_>>(),
+            "findings": findings.collect::<Vec<_>>(),
+            "adjustments": self.adjustments(),
+            "accruals": self.estimate.as_ref().map(Estimate::of_head),
+            "accrual_errors": self.accrual_errors(),
+            "charged_at": settings.yen.charged_at,
+            "two_person": settings.two_person,
+            "attribution": settings.attribution,
+        })
+    }
+}
+
+fn line_of(leaf: LeafAmount, currency_of: &impl Fn(usize) -> String) -> StatementLine {
+    StatementLine {
+        currency: currency_of(leaf.group),
+        bill_group: leaf.group,
+        column: leaf.column,
+        department: Some(leaf.department),
+        pool: None,
+        person: leaf.person,
+        model: leaf.model,
+        project: leaf.project,
+        billed: leaf.billed,
+        amount: leaf.amount,
+        lines: leaf.lines,
+        tokens: leaf.tokens,
+    }
+}
+
+fn rule_of(rule: &AllocationRule) -> Value {
+    json!({
+        "pool": rule.pool,
+        "method": rule.method.name(),
+        "members": rule.method.members(),
+        "fallback": rule.fallback,
+        "legal_entity": rule.legal_entity,
+        "valid_from": rule.valid_from.to_string(),
+        "valid_to": rule.valid_to.map(|to| to.to_string()),
+    })
+}
+
+fn invoice_of(invoice: &Invoice) -> Value {
+    let taxes = invoice.taxes.iter().map(|tax| {
+        json!({"rate": tax.rate.to_string(), "usd": tax.usd.to_string(), "jpy": tax.jpy.map(|yen| yen.to_string())})
+    });
+    json!({
+        "invoice_id": invoice.invoice_id,
+        "payer": invoice.payer,
+        "seller": invoice.seller,
+        "registration_number": invoice.registration_number,
+        "kind": invoice.kind.as_str(),
+        "corrects": invoice.corrects,
+        "issue_date": invoice.issue_date,
+        "currency": invoice.currency,
+        "net_usd": invoice.net_usd.to_string(),
+        "net_jpy": invoice.net_jpy.map(|yen| yen.to_string()),
+        "treatment": invoice.treatment.as_str(),
+        "taxes": taxes.collect::<Vec<_>>(),
+        "file_sha256": invoice.file_sha256,
+    })
+}
+
+fn check_of(check: &Check) -> Value {
+    json!({
+        "check": check.name,
+        "hard": check.is_hard,
+        "passed": check.passed,
+        "amount": check.amount.to_string(),
+        "currency": check.currency,
+        "message": check.message,
+        "waived": check.waived,
+    })
+}

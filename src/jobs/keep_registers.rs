@@ -1,0 +1,243 @@
+//! Takes over what finance records: rates, invoices, rules for shared cost, manual pools.
+//!
+//! Each is one transaction that takes all or nothing, and never touches what a closed month rests on.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgConnection};
+
+use crate::clock::Clock;
+use crate::domain::actor::{Action, Actor, NotAllowed, authorize};
+use crate::domain::allocation::check_pool;
+use crate::domain::chargeback::{Moved, Reporting};
+use crate::domain::close::MonthState;
+use crate::domain::finding::Finding;
+use crate::domain::invoice::{Invoice, InvoiceKind, compare_invoices};
+use crate::domain::period::BillingPeriod;
+use crate::domain::rate::{Rate, YenRates};
+use crate::jobs::allocate::preview_rules;
+use crate::sources::csv_table::{CsvError, CsvTable};
+use crate::sources::finance_csv::read_allocation_rules;
+use crate::store::allocation::replace_rules;
+use crate::store::books::{Leaves, assemble, billed_by_invoice};
+use crate::store::directory::list_departments;
+use crate::store::invoices::{delete_invoice, list_invoices, record_invoice};
+use crate::store::manual_pools::{StoredManualPool, delete_manual_pool, list_payers, record_manual_pool};
+use crate::store::month::{find_state, lock_steps, refuse_closed};
+use crate::store::rates::record_rates;
+use crate::store::{StoreError, StoreResult};
+
+/// Why a register does not take something over; nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    #[error("{0}")]
+    Invalid(String),
+    #[error(transparent)]
+    Row(#[from] CsvError),
+    /// What is there already forbids it.
+    #[error("{0}")]
+    Conflict(String),
+    #[error("{0}")]
+    NotFound(String),
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for RegisterError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Records rates; an odd one was let pass, or refused, when it was read.
+pub async fn keep_rates(
+    connection: &mut PgConnection,
+    rates: &[Rate],
+    (actor, clock): (&Actor, Clock),
+) -> Result<(), RegisterError> {
+    authorize(actor, Action::KeepRegisters)?;
+    Ok(record_rates(connection, rates, &actor.name, clock.now()).await?)
+}
+
+/// What rules were taken over as, and what they move in the open months.
+#[derive(Debug)]
+pub struct RulesKept {
+    /// None of a dry run.
+    pub version: Option<i32>,
+    pub moved: Vec<(BillingPeriod, Vec<Moved>)>,
+}
+
+/// Takes over all rules as a new version.
+pub async fn keep_rules(
+    connection: &mut PgConnection,
+    table: &CsvTable,
+    (yen, is_dry_run): (YenRates, bool),
+    (actor, clock): (&Actor, Clock),
+) -> Result<RulesKept, RegisterError> {
+    authorize(actor, Action::KeepRegisters)?;
+    let mut transaction = connection.begin().await?;
+    let departments = list_departments(&mut transaction).await?;
+    let codes: Vec<String> = departments.iter().map(|department| department.code.clone()).collect();
+    let rules = read_allocation_rules(table, &codes)?;
+    let moved = preview_rules(&mut transaction, &rules, yen).await?;
+    if is_dry_run {
+        return Ok(RulesKept { version: None, moved });
+    }
+    let version = replace_rules(&mut transaction, &rules, &actor.name, clock.now()).await?;
+    transaction.commit().await?;
+    Ok(RulesKept {
+        version: Some(version),
+        moved,
+    })
+}
+
+/// Records invoices; what does not match their bills is said.
+///
+/// A month that is final is reopened first.  One that is locked takes what comes later: its difference is a true-up of the
+/// next open month, at the rate of this invoice.
+pub async fn keep_invoices(
+    connection: &mut PgConnection,
+    invoices: &[Invoice],
+    (actor, clock): (&Actor, Clock),
+) -> Result<Vec<(BillingPeriod, Finding)>, RegisterError> {
+    authorize(actor, Action::KeepRegisters)?;
+    let mut transaction = connection.begin().await?;
+    lock_steps(&mut transaction).await?;
+    for invoice in invoices {
+        invoice
+            .check()
+            .map_err(|what| RegisterError::Invalid(format!("invoice {}: {what}", invoice.invoice_id)))?;
+        let state = find_state(&mut transaction, invoice.period).await?.state;
+        match (state, invoice.kind) {
+            (MonthState::Locked, InvoiceKind::Corrected) => {
+                return Err(RegisterError::Conflict(format!(
+                    "{} is locked, and invoice {} corrects one that it rests on; record what it changes as a refund or as a further invoice",
+                    invoice.period, invoice.invoice_id
+                )));
+            }
+            (MonthState::Locked, InvoiceKind::Invoice | InvoiceKind::Refund) => {}
+            _ => refuse_closed(&mut transaction, invoice.period).await?,
+        }
+        if !record_invoice(&mut transaction, invoice, &actor.name, clock.now()).await? {
+            return Err(RegisterError::Conflict(format!(
+                "invoice {0} is recorded already; nothing was recorded. To correct it: 'anbun invoices remove {0}', then add it again",
+                invoice.invoice_id
+            )));
+        }
+    }
+    transaction.commit().await?;
+    let periods: std::collections::BTreeSet<BillingPeriod> = invoices.iter().map(|invoice| invoice.period).collect();
+    let mut findings = Vec::new();
+    for period in periods {
+        let of_these = |finding: &Finding| {
+            // The subject is the invoice, or the invoice and what of it.
+            let id = finding.subject.split(' ').next().unwrap_or_default();
+            invoices.iter().any(|invoice| invoice.invoice_id == id)
+        };
+        let found = differences(connection, period).await?.into_iter().filter(of_these);
+        findings.extend(found.map(|finding| (period, finding)));
+    }
+    Ok(findings)
+}
+
+async fn differences(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<Finding>> {
+    let departments = list_departments(connection).await?;
+    let books = assemble(connection, period, &departments, Reporting::Usd, Leaves::None).await?;
+    let billed = billed_by_invoice(&books.ledger);
+    Ok(compare_invoices(period, &books.invoices, &billed))
+}
+
+/// Takes an invoice of a month that is not closed out of the register.
+pub async fn remove_invoice(
+    connection: &mut PgConnection,
+    invoice_id: &str,
+    actor: &Actor,
+) -> Result<(), RegisterError> {
+    authorize(actor, Action::KeepRegisters)?;
+    let mut transaction = connection.begin().await?;
+    lock_steps(&mut transaction).await?;
+    let invoices = list_invoices(&mut transaction, None).await?;
+    let invoice = invoices.iter().find(|invoice| invoice.invoice_id == invoice_id);
+    let invoice = invoice.ok_or_else(|| RegisterError::NotFound(format!("no invoice '{invoice_id}' is recorded")))?;
+    refuse_closed(&mut transaction, invoice.period).await?;
+    delete_invoice(&mut transaction, invoice_id).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Letters that the reason of a manual pool may have.
+const REASON_MAX: usize = 500;
+
+/// Adds a manual pool to a month that is not closed; without a payer it is the month's only one.
+pub async fn add_manual_pool(
+    connection: &mut PgConnection,
+    mut pool: StoredManualPool,
+    (actor, at): (&Actor, DateTime<Utc>),
+) -> Result<StoredManualPool, RegisterError> {
+    authorize(actor, Action::KeepRegisters)?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if pool.name.is_empty() || pool.name.len() > 60 || !pool.name.chars().all(is_name) {
+        let what = format!("'{}' is no name of a pool: letters, digits, - and _", pool.name);
+        return Err(RegisterError::Invalid(what));
+    }
+    check_pool(&format!("manual.{}", pool.name)).map_err(RegisterError::Invalid)?;
+    if pool.jpy.is_zero() || pool.jpy.whole().is_none() {
+        return Err(RegisterError::Invalid("it is whole yen, and not zero".to_owned()));
+    }
+    let reason = pool.reason.trim();
+    if reason.is_empty() || reason.chars().count() > REASON_MAX {
+        let what = format!("say what it is for, in 1 to {REASON_MAX} letters: the statement prints it");
+        return Err(RegisterError::Invalid(what));
+    }
+    let mut transaction = connection.begin().await?;
+    lock_steps(&mut transaction).await?;
+    refuse_closed(&mut transaction, pool.period).await?;
+    let payers = list_payers(&mut transaction, pool.period).await?;
+    match (pool.payer.as_str(), payers.as_slice()) {
+        (_, []) => {
+            return Err(RegisterError::NotFound(format!(
+                "no delivery of {} is loaded",
+                pool.period
+            )));
+        }
+        ("", [only]) => pool.payer = only.clone(),
+        ("", several) => {
+            let what = format!("name the payer, one of {}", several.join(", "));
+            return Err(RegisterError::Invalid(what));
+        }
+        (named, known) if !known.iter().any(|payer| payer == named) => {
+            let what = format!(
+                "payer '{named}' has no bill in {}; it has {}",
+                pool.period,
+                known.join(", ")
+            );
+            return Err(RegisterError::Invalid(what));
+        }
+        _ => {}
+    }
+    if !record_manual_pool(&mut transaction, &pool, at).await? {
+        let what = format!(
+            "{} has a manual pool '{}' already; take it out first",
+            pool.period, pool.name
+        );
+        return Err(RegisterError::Conflict(what));
+    }
+    transaction.commit().await?;
+    Ok(pool)
+}
+
+/// Takes a manual pool out of a month that is not closed.
+pub async fn remove_manual_pool(
+    connection: &mut PgConnection,
+    (period, name): (BillingPeriod, &str),
+    actor: &Actor,
+) -> Result<(), RegisterError> {
+    authorize(actor, Action::KeepRegisters)?;
+    let mut transaction = connection.begin().await?;
+    lock_steps(&mut transaction).await?;
+    refuse_closed(&mut transaction, period).await?;
+    if !delete_manual_pool(&mut transaction, period, name).await? {
+        return Err(RegisterError::NotFound(format!("{period} has no manual pool '{name}'")));
+    }
+    Ok(transaction.commit().await?)
+}
