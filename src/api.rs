@@ -6,6 +6,7 @@ pub mod chargeback;
 pub mod costs;
 pub mod deliveries;
 pub mod derivation;
+pub mod directory;
 pub mod explain;
 pub mod files;
 pub mod findings;
@@ -42,6 +43,7 @@ use crate::http::AppState;
         (name = "costs", description = "Any slice of the charges"),
         (name = "principals", description = "Who called, and whose that is"),
         (name = "registers", description = "Rates, invoices, rules for shared cost"),
+        (name = "directory", description = "Departments, people, projects, and whose principals are"),
         (name = "operations", description = "What is loaded")
     )
 )]
@@ -61,6 +63,8 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(costs::get_costs))
         .routes(routes!(people::get_person_usage))
         .routes(routes!(principals::list_principals))
+        .routes(routes!(principals::assign))
+        .routes(routes!(principals::note_asked))
         .routes(routes!(derivation::explain_amount))
         .routes(routes!(explain::explain_principal))
         .routes(routes!(explain::explain_usage_type))
@@ -71,6 +75,26 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(registers::list_invoices, registers::changes::post_invoices))
         .routes(routes!(registers::list_rules, registers::changes::post_rules))
         .routes(routes!(registers::list_pools, registers::changes::post_pool))
+        .routes(routes!(
+            directory::departments::list_rows,
+            directory::departments::add_row,
+            directory::departments::amend_row
+        ))
+        .routes(routes!(
+            directory::people::list_rows,
+            directory::people::add_row,
+            directory::people::amend_row
+        ))
+        .routes(routes!(
+            directory::projects::list_rows,
+            directory::projects::add_row,
+            directory::projects::amend_row
+        ))
+        .routes(routes!(
+            directory::principals::list_rows,
+            directory::principals::add_row,
+            directory::principals::amend_row
+        ))
         .split_for_parts()
 }
 

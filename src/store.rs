@@ -22,6 +22,7 @@ pub mod manual_pools;
 pub mod month;
 pub mod principals;
 pub mod private_server;
+pub mod questions;
 pub mod rates;
 pub mod reattribution;
 pub mod recounts;

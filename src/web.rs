@@ -1,10 +1,12 @@
 //! Pages, rendered on the server, without script.  Imports domain, store, http, and the API's views for their figures.
 
 mod chargeback_page;
+mod directory_page;
 mod documentation_page;
 mod error_page;
 mod figures;
 mod month_page;
+mod quarantine_page;
 
 use axum::Router;
 use axum::http::header;
@@ -19,6 +21,14 @@ pub fn router() -> Router<AppState> {
         .route("/chargeback", get(chargeback_page::newest))
         .route("/chargeback/{period}", get(chargeback_page::month))
         .route("/months/{period}", get(month_page::month))
+        .route(
+            "/quarantine/{period}",
+            get(quarantine_page::show).post(quarantine_page::decide),
+        )
+        .route(
+            "/directory/{table}",
+            get(directory_page::show).post(directory_page::change),
+        )
         .route("/api/docs", get(documentation_page::documentation))
         .route("/assets/anbun.css", get(style_sheet))
         .fallback(error_page::not_found)

@@ -1,20 +1,29 @@
-//! `GET /api/v1/principals`: who called in a month, and whose that is.
+//! `GET /api/v1/principals`: who called in a month, and whose that is; `POST .../assign` and `.../questions` decide it.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::acting::{bad, once, read};
 use super::chargeback::{footing, not_loaded, parse_period};
+use super::directory::{DirectoryChangeView, import_settings};
 use super::findings::AsSeen;
 use super::view::{Footing, MoneyView};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::attribution::State as AttributionState;
-use crate::domain::suggestion::{Suggestion, suggest};
+use crate::domain::suggestion::{Suggestion, likely_owner, suggest};
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
+use crate::jobs::import_directory::{Assignment, Keep, assign_principal};
+use crate::jobs::keep_registers::{RegisterError, ask};
 use crate::store::directory::get_directory;
+use crate::store::questions::{Question, list_questions};
 use crate::store::{chargeback, principals, tokens};
 
 const LIMIT_DEFAULT: i64 = 100;
@@ -54,8 +63,44 @@ pub struct PrincipalView {
     pub rule: Option<String>,
     pub cost: MoneyView,
     pub lines: i64,
-    /// Of a quarantined one: who it could be.  A person confirms it with 'anbun directory assign'.
+    /// Of a quarantined one: who it could be.  A person confirms it with 'anbun directory assign' or POST /principals/assign.
     pub suggestion: Option<SuggestionView>,
+    /// Of a quarantined one: who probably knows.
+    pub likely_owner: Option<LikelyOwnerView>,
+    /// Of a quarantined one: whom somebody asked last.
+    pub question: Option<QuestionView>,
+}
+
+/// Somebody to ask.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct LikelyOwnerView {
+    pub person: String,
+    pub name: String,
+    pub email: String,
+    pub because: &'static str,
+}
+
+/// A question that is not answered while the principal is quarantined.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct QuestionView {
+    pub person: String,
+    pub asked_by: String,
+    pub asked_at: String,
+    pub remind_on: String,
+    /// The day to ask again has come.
+    pub is_overdue: bool,
+}
+
+impl QuestionView {
+    fn of(question: &Question, today: NaiveDate) -> Self {
+        Self {
+            person: question.person_id.clone(),
+            asked_by: question.asked_by.clone(),
+            asked_at: question.asked_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            remind_on: question.remind_on.to_string(),
+            is_overdue: question.remind_on <= today,
+        }
+    }
 }
 
 /// A guess; nothing is booked by it.
@@ -95,6 +140,15 @@ pub async fn list_principals(
     Extension(actor): Extension<Actor>,
     Query(query): Query<PrincipalsQuery>,
 ) -> Result<Json<PrincipalsView>, ApiError> {
+    Ok(Json(read_principals(&state, &actor, &query).await?))
+}
+
+/// The same for a page.
+pub async fn read_principals(
+    state: &AppState,
+    actor: &Actor,
+    query: &PrincipalsQuery,
+) -> Result<PrincipalsView, ApiError> {
     let wanted = query.state.as_deref();
     if let Some(text) = wanted.filter(|text| AttributionState::parse(text).is_none()) {
         return Err(ApiError::BadParameter {
@@ -118,7 +172,7 @@ pub async fn list_principals(
         })?
         .unwrap_or(0);
     let period = query.period.as_deref().map(parse_period).transpose()?;
-    authorize(&actor, Action::ReadPeople)?;
+    authorize(actor, Action::ReadPeople)?;
     let mut connection = state.database.pool.acquire().await?;
     let loaded = chargeback::list_periods(&mut connection).await?;
     let period = period
@@ -129,7 +183,7 @@ pub async fn list_principals(
     }
     tokens::note_personal_data_read(
         &mut connection,
-        &actor,
+        actor,
         &format!("principals of {period}"),
         state.clock.now(),
     )
@@ -141,26 +195,167 @@ pub async fn list_principals(
     let directory = get_directory(&mut connection).await?;
     let sessions = principals::list_sessions(&mut connection, period).await?;
     let last_day = period.days().to.pred_opt().unwrap_or(period.first_day());
-    let suggestion = |arn: Option<&str>, state: &str| {
-        let arn = arn.filter(|_| state == AttributionState::Quarantined.as_str())?;
-        suggest(arn, &directory, last_day, &sessions).map(SuggestionView::of)
-    };
-    let data = rows.into_iter().map(|row| PrincipalView {
-        suggestion: suggestion(row.arn.as_deref(), &row.state),
-        arn: row.arn,
-        state: row.state,
-        reason: row.reason,
-        department: row.department,
-        person: row.person,
-        rule: row.rule,
-        cost: MoneyView::new(row.cost, &row.currency),
-        lines: row.lines,
+    let today = state.clock.now().date_naive();
+    let (then, now) = (directory.on(last_day), directory.on(today));
+    let heaviest = principals::list_heaviest(&mut connection, period).await?;
+    let questions = list_questions(&mut connection).await?;
+    let data = rows.into_iter().map(|row| {
+        let quarantined = row
+            .arn
+            .as_deref()
+            .filter(|_| row.state == AttributionState::Quarantined.as_str());
+        let suggestion = quarantined.and_then(|arn| suggest(arn, &directory, last_day, &sessions));
+        let owner = quarantined.and_then(|arn| likely_owner(arn, suggestion.as_ref(), &then, &heaviest));
+        let person = owner.as_ref().and_then(|owner| now.person(&owner.person_id));
+        PrincipalView {
+            likely_owner: owner.zip(person).map(|(owner, person)| LikelyOwnerView {
+                person: owner.person_id,
+                name: person.name.clone(),
+                email: person.email.clone(),
+                because: owner.because,
+            }),
+            question: quarantined
+                .and_then(|arn| questions.get(arn))
+                .map(|question| QuestionView::of(question, today)),
+            suggestion: suggestion.map(SuggestionView::of),
+            arn: row.arn,
+            state: row.state,
+            reason: row.reason,
+            department: row.department,
+            person: row.person,
+            rule: row.rule,
+            cost: MoneyView::new(row.cost, &row.currency),
+            lines: row.lines,
+        }
     });
     let next_cursor = has_more.then(|| (offset + limit).to_string());
-    Ok(Json(PrincipalsView {
+    Ok(PrincipalsView {
         period: period.to_string(),
         footing,
         data: data.collect(),
         next_cursor,
-    }))
+    })
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssignRequest {
+    pub arn: String,
+    pub department: Option<String>,
+    pub person: Option<String>,
+    /// `person` (default), `service`, `gateway` or `shared`.
+    pub kind: Option<String>,
+    /// First UTC day of use, YYYY-MM-DD.
+    pub from: NaiveDate,
+    /// Exclusive.
+    pub to: Option<NaiveDate>,
+    /// The role with every session.
+    #[serde(default)]
+    pub any_session: bool,
+    /// Only say which yen would move.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AskRequest {
+    pub arn: String,
+    pub person: String,
+    /// The day from which the answer is overdue, YYYY-MM-DD.
+    pub remind_on: NaiveDate,
+}
+
+/// Say whose a principal is: a dated entry of the directory.  Open months follow at once, closed ones stay.
+#[utoipa::path(
+    post,
+    path = "/api/v1/principals/assign",
+    tag = "principals",
+    params(("Idempotency-Key" = Option<String>, Header)),
+    request_body = AssignRequest,
+    responses(
+        (status = 200, body = DirectoryChangeView, description = "Of a dry run"),
+        (status = 201, body = DirectoryChangeView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn assign(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    authorize(&actor, Action::ChangeDirectory)?;
+    let request: AssignRequest = read(&body)?;
+    once(&state, &actor, &headers, "assign", &body, async || {
+        let view = assign_by(&state, &actor, &request).await?;
+        let status = view.version.map_or(StatusCode::OK, |_| StatusCode::CREATED);
+        Ok((status, view))
+    })
+    .await
+}
+
+/// The same for a page.
+pub async fn assign_by(
+    state: &AppState,
+    actor: &Actor,
+    request: &AssignRequest,
+) -> Result<DirectoryChangeView, ApiError> {
+    let kind = match request.kind.as_deref() {
+        None => None,
+        Some(text) => Some(
+            text.parse()
+                .map_err(|()| bad("kind", format!("'{text}' is none of person, service, gateway, shared")))?,
+        ),
+    };
+    let named = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+    let assignment = Assignment {
+        arn: request.arn.clone(),
+        department: named(&request.department),
+        person: named(&request.person),
+        kind,
+        from: request.from,
+        to: request.to,
+        any_session: request.any_session,
+    };
+    let keep = if request.dry_run { Keep::DryRun } else { Keep::Yes };
+    let settings = import_settings(&state.config)?;
+    let assigned = assign_principal(&assignment, keep, &state.database, &settings, (actor, state.clock)).await;
+    Ok(DirectoryChangeView::of(&assigned.map_err(RegisterError::of)?))
+}
+
+/// Note that somebody was asked whose a principal is, and when to ask again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/principals/questions",
+    tag = "principals",
+    params(("Idempotency-Key" = Option<String>, Header)),
+    request_body = AskRequest,
+    responses(
+        (status = 201, body = QuestionView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn note_asked(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    authorize(&actor, Action::ChangeDirectory)?;
+    let request: AskRequest = read(&body)?;
+    once(&state, &actor, &headers, "ask", &body, async || {
+        Ok((StatusCode::CREATED, ask_by(&state, &actor, &request).await?))
+    })
+    .await
+}
+
+/// The same for a page.
+pub async fn ask_by(state: &AppState, actor: &Actor, request: &AskRequest) -> Result<QuestionView, ApiError> {
+    let mut connection = state.database.pool.acquire().await?;
+    let about = (request.arn.as_str(), request.person.as_str(), request.remind_on);
+    let question = ask(&mut connection, about, (actor, state.clock)).await?;
+    Ok(QuestionView::of(&question, state.clock.now().date_naive()))
 }

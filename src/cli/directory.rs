@@ -1,6 +1,6 @@
-//! `anbun directory import|assign`
+//! `anbun directory import|export|assign|ask`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use chrono::NaiveDate;
@@ -8,13 +8,16 @@ use clap::Subcommand;
 
 use super::CommandContext;
 use super::output::{self, Table};
+use crate::api::directory::import_settings;
 use crate::api::registers::MovedView;
 use crate::api::view::grouped;
-use crate::domain::directory::{Cell, EntryKind, PrincipalEntry};
-use crate::domain::period::Validity;
-use crate::domain::principal::Principal;
-use crate::jobs::import_directory::{ImportSettings, Imported, Keep, assign_principal, import_directory};
-use crate::store::directory::DirectoryChanges;
+use crate::domain::actor::{Action, authorize};
+use crate::jobs::import_directory::{Assignment, Imported, Keep, assign_principal, import_directory};
+use crate::jobs::keep_registers::ask;
+use crate::sources::directory_csv::DirectoryTable;
+use crate::store::database::Database;
+use crate::store::directory::{DirectoryChanges, get_directory};
+use crate::store::tokens::note_personal_data_read;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DirectoryCommand {
@@ -25,6 +28,18 @@ pub(super) enum DirectoryCommand {
         /// Only print what would change, and which yen would move
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Write the directory's four files into a folder, to change and import again; noted with your name
+    Export { folder: PathBuf },
+    /// Note that somebody was asked whose a quarantined principal is; 'anbun month' reminds of it
+    Ask {
+        arn: String,
+        /// Whom
+        #[arg(long)]
+        person: String,
+        /// From which day on the answer is overdue
+        #[arg(long)]
+        remind: NaiveDate,
     },
     /// Say whose a principal is, from a day on; prints which yen it moves
     Assign {
@@ -61,10 +76,18 @@ struct ImportView<'v> {
 
 pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> anyhow::Result<()> {
     let database = context.database().await?;
-    let settings = ImportSettings {
-        attribution: context.config.attribution.settings()?,
-        yen: context.config.currency.yen(),
+    let command = match command {
+        DirectoryCommand::Export { folder } => return export(context, &database, &folder).await,
+        DirectoryCommand::Ask { arn, person, remind } => {
+            let mut connection = database.pool.acquire().await?;
+            let with = (&context.actor, context.clock);
+            ask(&mut connection, (&arn, &person, remind), with).await?;
+            eprintln!("noted: {person} was asked; the answer is due before {remind}");
+            return Ok(());
+        }
+        changing => changing,
     };
+    let settings = import_settings(&context.config)?;
     let with = (&context.actor, context.clock);
     let keep = |dry_run| if dry_run { Keep::DryRun } else { Keep::Yes };
     let Imported {
@@ -72,6 +95,8 @@ pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> 
         version,
         moved,
     } = match command {
+        // They have returned above.
+        DirectoryCommand::Export { .. } | DirectoryCommand::Ask { .. } => return Ok(()),
         DirectoryCommand::Import { files, dry_run } => {
             import_directory(&files, keep(dry_run), &database, &settings, with).await?
         }
@@ -85,28 +110,16 @@ pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> 
             any_session,
             dry_run,
         } => {
-            let principal = Principal::parse(&arn).with_context(|| format!("'{arn}' is no ARN of a principal"))?;
-            let exactly = |part: Option<&str>| part.map_or(Cell::Absent, |part| Cell::Exactly(part.to_owned()));
-            let entry = PrincipalEntry {
-                account: Cell::Exactly(principal.account.to_owned()),
-                role: exactly(principal.role),
-                session: if any_session {
-                    Cell::Any
-                } else {
-                    exactly(principal.session)
-                },
-                user: exactly(principal.user),
-                person_id: person.unwrap_or_default(),
-                department_code: department.unwrap_or_default(),
-                project_code: String::new(),
-                kind: kind.parse().unwrap_or(EntryKind::Person),
-                valid: Validity { from, to },
+            let assignment = Assignment {
+                arn,
+                department,
+                person,
+                kind: kind.parse().ok(),
+                from,
+                to,
+                any_session,
             };
-            anyhow::ensure!(
-                to.is_none_or(|to| to > from),
-                "--to is the first day on which the entry no longer holds"
-            );
-            assign_principal(entry, keep(dry_run), &database, &settings, with).await?
+            assign_principal(&assignment, keep(dry_run), &database, &settings, with).await?
         }
     };
     let mut table = Table::new(&["table", "change", "row"]);
@@ -139,6 +152,32 @@ pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> 
         Some(version) => eprintln!("the directory is at version {version}; the months that are not closed follow it"),
         None if changes.is_empty() => eprintln!("nothing changes"),
         None => eprintln!("nothing was changed: this was a dry run"),
+    }
+    Ok(())
+}
+
+/// Writes the four files; they import again without a change.
+async fn export(context: &CommandContext, database: &Database, folder: &Path) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::ReadPeople)?;
+    let mut connection = database.pool.acquire().await?;
+    note_personal_data_read(&mut connection, &context.actor, "directory export", context.clock.now()).await?;
+    let directory = get_directory(&mut connection).await?;
+    std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    for table in DirectoryTable::ALL {
+        let path = folder.join(format!("{}.csv", table.as_str()));
+        anyhow::ensure!(
+            !path.exists(),
+            "{} is there already; name another folder",
+            path.display()
+        );
+        let mut writer = csv::Writer::from_path(&path)?;
+        let columns = table.columns();
+        writer.write_record(&columns)?;
+        for row in table.rows(&directory, None) {
+            writer.write_record(columns.iter().map(|column| row.get(*column).map_or("", String::as_str)))?;
+        }
+        writer.flush()?;
+        eprintln!("{}", path.display());
     }
     Ok(())
 }

@@ -355,6 +355,21 @@ impl<'a> DirectoryDay<'a> {
             .map(|d| d.code.as_str())
     }
 
+    /// Who manages most people of a department; of several, the first by id.
+    pub fn manager_of(&self, department: &str) -> Option<&'a str> {
+        let department = comparable_name(department);
+        let mut managed: BTreeMap<&'a str, usize> = BTreeMap::new();
+        for person in self.people.values() {
+            if comparable_name(&person.department_code) == department && !person.manager_person_id.is_empty() {
+                *managed.entry(&person.manager_person_id).or_default() += 1;
+            }
+        }
+        let most = managed
+            .into_iter()
+            .max_by_key(|(id, people)| (*people, std::cmp::Reverse(*id)));
+        most.map(|(id, _)| id)
+    }
+
     /// Who has an amount on the day: the person's department, else the one that was charged or goes on for it.
     pub fn holder(&self, department: &str, person: Option<&str>) -> String {
         let home = person.and_then(|person| self.home(person));

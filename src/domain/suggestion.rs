@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::directory::Directory;
+use super::directory::{Directory, DirectoryDay};
 use super::principal::Principal;
 use super::text::comparable_name;
 
@@ -14,6 +14,44 @@ pub struct Suggestion {
     pub department: String,
     pub person: Option<String>,
     pub because: String,
+}
+
+/// Somebody who probably knows whose a principal is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LikelyOwner {
+    pub person_id: String,
+    pub because: &'static str,
+}
+
+/// Whom to ask: the person that is suggested, who manages the department that is, the account's owner, or who uses the
+/// account most.  `heaviest` has the last, by account.
+pub fn likely_owner(
+    arn: &str,
+    suggestion: Option<&Suggestion>,
+    day: &DirectoryDay<'_>,
+    heaviest: &BTreeMap<String, String>,
+) -> Option<LikelyOwner> {
+    let known = |person: &str, because| {
+        day.person(person).map(|person| LikelyOwner {
+            person_id: person.person_id.clone(),
+            because,
+        })
+    };
+    let account = Principal::parse(arn)?.account.to_owned();
+    let suggested = suggestion.and_then(|suggestion| suggestion.person.as_deref());
+    let managed = || day.manager_of(&suggestion?.department);
+    let owner = || {
+        let entries = day.account_owners(&account);
+        entries
+            .iter()
+            .map(|entry| entry.person_id.as_str())
+            .find(|person| !person.is_empty())
+    };
+    suggested
+        .and_then(|person| known(person, "the suggestion is this person"))
+        .or_else(|| known(managed()?, "manages most people of the suggested department"))
+        .or_else(|| known(owner()?, "owns the account"))
+        .or_else(|| known(heaviest.get(&account)?, "uses the account most"))
 }
 
 /// One letter in so many may differ, or it is another name.

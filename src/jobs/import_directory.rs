@@ -6,6 +6,8 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
+use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use crate::clock::Clock;
@@ -14,11 +16,12 @@ use crate::domain::attribution::AttributionSettings;
 use crate::domain::books::Posting;
 use crate::domain::chargeback::{Moved, Reporting, moved};
 use crate::domain::close::MonthState;
-use crate::domain::directory::{Department, Directory, PrincipalEntry};
-use crate::domain::period::BillingPeriod;
+use crate::domain::directory::{Cell, Department, Directory, EntryKind, PrincipalEntry};
+use crate::domain::period::{BillingPeriod, Validity};
+use crate::domain::principal::Principal;
 use crate::domain::rate::YenRates;
 use crate::domain::text::comparable_name;
-use crate::sources::directory_csv::{check_directory, read_directory_file};
+use crate::sources::directory_csv::{DirectoryTable, Row, RowChange, check_directory, read_directory_file, with_row};
 use crate::store::books::{Leaves, assemble};
 use crate::store::chargeback::list_periods;
 use crate::store::database::Database;
@@ -71,9 +74,9 @@ pub async fn import_directory(
     .await
 }
 
-/// Adds one dated entry for a principal.
-pub async fn assign_principal(
-    entry: PrincipalEntry,
+/// Adds or changes one row of a table.
+pub async fn change_row(
+    (table, change, row): (DirectoryTable, RowChange, &Row),
     keep: Keep,
     database: &Database,
     settings: &ImportSettings,
@@ -81,13 +84,76 @@ pub async fn assign_principal(
 ) -> anyhow::Result<Imported> {
     authorize(actor, Action::ChangeDirectory)?;
     change_directory(keep, database, settings, (actor, clock), |before| {
-        with_entry(before, entry)
+        Ok(with_row(before, table, change, row)?)
     })
     .await
 }
 
+/// Adds one dated entry for a principal.
+pub async fn assign_principal(
+    assignment: &Assignment,
+    keep: Keep,
+    database: &Database,
+    settings: &ImportSettings,
+    (actor, clock): (&Actor, Clock),
+) -> anyhow::Result<Imported> {
+    authorize(actor, Action::ChangeDirectory)?;
+    let entry = assignment.entry()?;
+    change_directory(keep, database, settings, (actor, clock), |before| {
+        with_entry(before, &assignment.arn, entry)
+    })
+    .await
+}
+
+/// Whose a principal is, as a person says it.
+#[derive(Debug, Clone, Default)]
+pub struct Assignment {
+    /// As the bill spells it.
+    pub arn: String,
+    pub department: Option<String>,
+    pub person: Option<String>,
+    pub kind: Option<EntryKind>,
+    /// First UTC day of use.
+    pub from: NaiveDate,
+    /// Exclusive.
+    pub to: Option<NaiveDate>,
+    /// The role with every session, and not only with the one of the ARN.
+    pub any_session: bool,
+}
+
+impl Assignment {
+    /// The entry of principals.csv that says it.
+    fn entry(&self) -> anyhow::Result<PrincipalEntry> {
+        let principal =
+            Principal::parse(&self.arn).with_context(|| format!("'{}' is no ARN of a principal", self.arn))?;
+        anyhow::ensure!(
+            self.to.is_none_or(|to| to > self.from),
+            "an entry ends after it begins: its end is the first day on which it no longer holds"
+        );
+        let exactly = |part: Option<&str>| part.map_or(Cell::Absent, |part| Cell::Exactly(part.to_owned()));
+        Ok(PrincipalEntry {
+            account: Cell::Exactly(principal.account.to_owned()),
+            role: exactly(principal.role),
+            session: if self.any_session {
+                Cell::Any
+            } else {
+                exactly(principal.session)
+            },
+            user: exactly(principal.user),
+            person_id: self.person.clone().unwrap_or_default(),
+            department_code: self.department.clone().unwrap_or_default(),
+            project_code: String::new(),
+            kind: self.kind.unwrap_or(EntryKind::Person),
+            valid: Validity {
+                from: self.from,
+                to: self.to,
+            },
+        })
+    }
+}
+
 /// The directory with one more entry; refused where it names nobody or overlaps another of the same principal.
-fn with_entry(before: &Directory, entry: PrincipalEntry) -> anyhow::Result<Directory> {
+fn with_entry(before: &Directory, arn: &str, entry: PrincipalEntry) -> anyhow::Result<Directory> {
     let (department, person) = (&entry.department_code, &entry.person_id);
     anyhow::ensure!(
         !department.is_empty() || !person.is_empty(),
@@ -117,7 +183,13 @@ fn with_entry(before: &Directory, entry: PrincipalEntry) -> anyhow::Result<Direc
         );
     }
     let mut after = before.clone();
+    let from = entry.valid.from;
     after.principals.push(entry);
+    let fitting = Principal::parse(arn).map_or(0, |principal| after.on(from).best_entries(&principal).len());
+    anyhow::ensure!(
+        fitting == 1,
+        "another entry fits this principal as well as the new one, so that neither would decide; change that entry, or decide for the one session"
+    );
     Ok(after)
 }
 

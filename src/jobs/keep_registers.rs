@@ -2,7 +2,7 @@
 //!
 //! Each is one transaction that takes all or nothing, and never touches what a closed month rests on.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection};
 
 use crate::clock::Clock;
@@ -13,16 +13,19 @@ use crate::domain::close::MonthState;
 use crate::domain::finding::Finding;
 use crate::domain::invoice::{Invoice, InvoiceKind, compare_invoices};
 use crate::domain::period::BillingPeriod;
+use crate::domain::principal::Principal;
 use crate::domain::rate::{Rate, YenRates};
 use crate::jobs::allocate::preview_rules;
 use crate::sources::csv_table::{CsvError, CsvTable};
+use crate::sources::directory_csv::RowError;
 use crate::sources::finance_csv::read_allocation_rules;
 use crate::store::allocation::replace_rules;
 use crate::store::books::{Leaves, assemble, billed_by_invoice};
-use crate::store::directory::list_departments;
+use crate::store::directory::{get_directory, list_departments};
 use crate::store::invoices::{delete_invoice, list_invoices, record_invoice};
 use crate::store::manual_pools::{StoredManualPool, delete_manual_pool, list_payers, record_manual_pool};
 use crate::store::month::{find_state, lock_steps, refuse_closed};
+use crate::store::questions::{Question, note_question};
 use crate::store::rates::record_rates;
 use crate::store::{StoreError, StoreResult};
 
@@ -42,6 +45,29 @@ pub enum RegisterError {
     NotAllowed(#[from] NotAllowed),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl RegisterError {
+    /// What a refusal of another job is.
+    pub fn of(error: anyhow::Error) -> Self {
+        let error = match error.downcast::<NotAllowed>() {
+            Ok(error) => return error.into(),
+            Err(error) => error,
+        };
+        let error = match error.downcast::<CsvError>() {
+            Ok(error) => return error.into(),
+            Err(error) => error,
+        };
+        let error = match error.downcast::<RowError>() {
+            Ok(RowError::Refused(error)) => return error.into(),
+            Ok(error @ RowError::NotThere(_)) => return Self::NotFound(error.to_string()),
+            Err(error) => error,
+        };
+        match error.downcast::<StoreError>() {
+            Ok(error) => error.into(),
+            Err(error) => Self::Invalid(error.to_string()),
+        }
+    }
 }
 
 impl From<sqlx::Error> for RegisterError {
@@ -240,4 +266,37 @@ pub async fn remove_manual_pool(
         return Err(RegisterError::NotFound(format!("{period} has no manual pool '{name}'")));
     }
     Ok(transaction.commit().await?)
+}
+
+/// Notes that a person was asked whose a principal is.
+pub async fn ask(
+    connection: &mut PgConnection,
+    (arn, person_id, remind_on): (&str, &str, NaiveDate),
+    (actor, clock): (&Actor, Clock),
+) -> Result<Question, RegisterError> {
+    authorize(actor, Action::ChangeDirectory)?;
+    if Principal::parse(arn).is_none() {
+        return Err(RegisterError::Invalid(format!("'{arn}' is no ARN of a principal")));
+    }
+    let now = clock.now();
+    let directory = get_directory(connection).await?;
+    if directory.on(now.date_naive()).person(person_id).is_none() {
+        return Err(RegisterError::Invalid(format!(
+            "person '{person_id}' is not in the directory today"
+        )));
+    }
+    if remind_on <= now.date_naive() {
+        return Err(RegisterError::Invalid(format!(
+            "{remind_on} is not after today; an answer takes a day"
+        )));
+    }
+    let question = Question {
+        arn: arn.to_owned(),
+        person_id: person_id.to_owned(),
+        asked_by: actor.name.clone(),
+        asked_at: now,
+        remind_on,
+    };
+    note_question(connection, &question).await?;
+    Ok(question)
 }

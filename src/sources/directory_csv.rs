@@ -4,8 +4,10 @@
 //! its header, so names of files do not matter.
 
 mod check;
+mod rows;
 
 pub use check::check_directory;
+pub use rows::{DirectoryTable, Row, RowChange, RowError, with_row};
 
 use std::path::{Path, PathBuf};
 
@@ -83,9 +85,13 @@ const SUCCESSOR: &str = "successor_code";
 
 /// Reads a file of the directory.
 pub fn read_directory_file(file: &Path) -> Result<DirectoryFile, CsvError> {
-    let table = CsvTable::read(file)?;
+    read_directory_table(CsvTable::read(file)?)
+}
+
+/// The same of a table that is read already.
+pub fn read_directory_table(table: CsvTable) -> Result<DirectoryFile, CsvError> {
     let has = |name: &str| table.has(name);
-    let file = file.to_path_buf();
+    let file = table.file.clone();
     match () {
         () if has("role_name") || has("session_name") => {
             table.expect_columns(PRINCIPAL_COLUMNS, &[])?;

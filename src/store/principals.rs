@@ -70,3 +70,14 @@ pub async fn list_sessions(
         .map(|row| (comparable_name(&row.session_name), (row.department, row.person)));
     Ok(sessions.collect())
 }
+
+/// The person with the largest attributed cost in each account of a month.
+pub async fn list_heaviest(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+) -> StoreResult<BTreeMap<String, String>> {
+    let rows = sqlx::query_file!("queries/principals/list_heaviest.sql", period.first_day())
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.account, row.person)).collect())
+}

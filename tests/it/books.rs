@@ -3,6 +3,7 @@
 mod adjustments;
 mod closing;
 mod company;
+mod directory_http;
 mod files;
 mod http;
 mod october;
