@@ -5,6 +5,7 @@ pub mod change;
 pub mod chargeback;
 pub mod costs;
 pub mod deliveries;
+pub mod department_statements;
 pub mod derivation;
 pub mod directory;
 pub mod explain;
@@ -58,6 +59,9 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(steps::close))
         .routes(routes!(steps::lock))
         .routes(routes!(steps::reopen))
+        .routes(routes!(department_statements::get_standings))
+        .routes(routes!(department_statements::send_statements))
+        .routes(routes!(department_statements::post_answer))
         .routes(routes!(month::get_month))
         .routes(routes!(month::get_reconciliation))
         .routes(routes!(costs::get_costs))

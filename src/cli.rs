@@ -180,8 +180,8 @@ impl CommandContext {
         }
     }
 
-    fn closing(&self) -> CloseSettings {
-        close_settings(&self.config)
+    fn closing(&self) -> anyhow::Result<CloseSettings> {
+        Ok(close_settings(&self.config)?)
     }
 
     fn as_seen(&self) -> AsSeen {

@@ -4,17 +4,18 @@
 //! is not known is an error with the nearest one that is: a setting that is silently ignored is a wrong figure later.
 
 mod aws;
+mod close;
 mod schedule;
 mod settings;
 
 pub use aws::{AwsConfig, CostExplorerConfig, ExportConfig};
+pub use close::{CalendarConfig, CloseConfig};
 pub use schedule::ScheduleConfig;
 pub use settings::KNOWN_SETTINGS;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,7 @@ pub struct Config {
     pub currency: CurrencyConfig,
     pub close: CloseConfig,
     pub journal: JournalConfig,
+    pub mail: MailConfig,
     pub exports: Vec<ExportConfig>,
     pub aws: AwsConfig,
     pub cost_explorer: CostExplorerConfig,
@@ -68,23 +70,6 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CalendarConfig {
-    pub time_zone: Tz,
-    /// 1 to 12.
-    pub fiscal_year_start_month: u32,
-}
-
-impl Default for CalendarConfig {
-    fn default() -> Self {
-        Self {
-            time_zone: Tz::Asia__Tokyo,
-            fiscal_year_start_month: 4,
         }
     }
 }
@@ -134,29 +119,21 @@ impl Default for CurrencyConfig {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct CloseConfig {
-    pub two_person: bool,
-    /// In yen.
-    pub quarantine_max: u64,
-}
-
-impl Default for CloseConfig {
-    fn default() -> Self {
-        Self {
-            two_person: true,
-            quarantine_max: 0,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
 pub struct JournalConfig {
     pub mappings: Option<PathBuf>,
     pub templates: Vec<PathBuf>,
     pub text: String,
     pub sources: Vec<JournalSource>,
     pub entities: Vec<EntityTax>,
+}
+
+/// Where e-mail goes out; without a server it is written into files.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MailConfig {
+    /// `smtps://user:password@host`; a secret.
+    pub url: Option<String>,
+    pub from: Option<String>,
 }
 
 impl Default for JournalConfig {
@@ -255,6 +232,8 @@ impl Config {
                 what,
             });
         }
+        config.calendar.closed()?;
+        config.close.check()?;
         if !(1..=12).contains(&config.calendar.fiscal_year_start_month) {
             let what = format!("{} is no month; April is 4", config.calendar.fiscal_year_start_month);
             let name = "calendar.fiscal_year_start_month".to_owned();
@@ -298,13 +277,20 @@ impl Config {
     /// The settings as TOML, without the password of the database.
     pub fn shown(&self) -> String {
         let mut shown = self.clone();
-        if let Some(url) = &mut shown.database.url
-            && let Some((scheme, rest)) = url.split_once("://")
-            && let Some((_, host)) = rest.rsplit_once('@')
-        {
-            *url = format!("{scheme}://...@{host}");
+        for url in [&mut shown.database.url, &mut shown.mail.url] {
+            hide_password(url);
         }
         toml::to_string(&shown).unwrap_or_default()
+    }
+}
+
+/// Keeps of an address with a password what is no secret.
+fn hide_password(url: &mut Option<String>) {
+    if let Some(url) = url
+        && let Some((scheme, rest)) = url.split_once("://")
+        && let Some((_, host)) = rest.rsplit_once('@')
+    {
+        *url = format!("{scheme}://...@{host}");
     }
 }
 

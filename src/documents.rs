@@ -2,6 +2,7 @@
 //! Imports domain only; reads and writes no file.
 
 pub mod department_csv;
+pub mod department_letter;
 pub mod encoding;
 pub mod focus;
 pub mod journal;

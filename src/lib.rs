@@ -11,6 +11,7 @@ pub mod documents;
 pub mod domain;
 pub mod http;
 pub mod jobs;
+pub mod messages;
 pub mod sample;
 pub mod sources;
 pub mod store;

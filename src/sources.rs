@@ -7,4 +7,5 @@ pub mod cur;
 pub mod data_exports;
 pub mod directory_csv;
 pub mod finance_csv;
+pub mod holiday_csv;
 pub mod identity;

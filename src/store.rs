@@ -10,6 +10,7 @@ mod copy;
 pub mod cost_explorer;
 pub mod costs;
 pub mod database;
+pub mod department_statements;
 mod dimensions;
 pub mod directory;
 pub mod explain;

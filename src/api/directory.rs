@@ -198,17 +198,17 @@ macro_rules! table_routes {
 
             /// Rows of the directory, with the columns of its CSV file.
             #[utoipa::path(
-                                get,
-                                path = $path,
-                                tag = "directory",
-                                params(RowsQuery),
-                                responses(
-                                    (status = 200, body = RowsView),
-                                    (status = 400, body = Problem, content_type = "application/problem+json"),
-                                    (status = 401, body = Problem, content_type = "application/problem+json"),
-                                    (status = 403, body = Problem, content_type = "application/problem+json")
-                                )
-                            )]
+                                        get,
+                                        path = $path,
+                                        tag = "directory",
+                                        params(RowsQuery),
+                                        responses(
+                                            (status = 200, body = RowsView),
+                                            (status = 400, body = Problem, content_type = "application/problem+json"),
+                                            (status = 401, body = Problem, content_type = "application/problem+json"),
+                                            (status = 403, body = Problem, content_type = "application/problem+json")
+                                        )
+                                    )]
             pub async fn list_rows(
                 State(state): State<AppState>,
                 Extension(actor): Extension<Actor>,
@@ -221,18 +221,18 @@ macro_rules! table_routes {
 
             /// Add a row.  Open months follow at once; the answer says which yen moved.
             #[utoipa::path(
-                                post,
-                                path = $path,
-                                tag = "directory",
-                                params(ChangeQuery, ("Idempotency-Key" = Option<String>, Header)),
-                                request_body = Row,
-                                responses(
-                                    (status = 200, body = DirectoryChangeView, description = "Of a dry run"),
-                                    (status = 201, body = DirectoryChangeView),
-                                    (status = 400, body = Problem, content_type = "application/problem+json"),
-                                    (status = 403, body = Problem, content_type = "application/problem+json")
-                                )
-                            )]
+                                        post,
+                                        path = $path,
+                                        tag = "directory",
+                                        params(ChangeQuery, ("Idempotency-Key" = Option<String>, Header)),
+                                        request_body = Row,
+                                        responses(
+                                            (status = 200, body = DirectoryChangeView, description = "Of a dry run"),
+                                            (status = 201, body = DirectoryChangeView),
+                                            (status = 400, body = Problem, content_type = "application/problem+json"),
+                                            (status = 403, body = Problem, content_type = "application/problem+json")
+                                        )
+                                    )]
             pub async fn add_row(
                 State(state): State<AppState>,
                 Extension(actor): Extension<Actor>,
@@ -246,18 +246,18 @@ macro_rules! table_routes {
 
             /// Change cells of the row whose key columns are given, such as its `valid_to`.
             #[utoipa::path(
-                                patch,
-                                path = $path,
-                                tag = "directory",
-                                params(ChangeQuery, ("Idempotency-Key" = Option<String>, Header)),
-                                request_body = Row,
-                                responses(
-                                    (status = 200, body = DirectoryChangeView),
-                                    (status = 400, body = Problem, content_type = "application/problem+json"),
-                                    (status = 403, body = Problem, content_type = "application/problem+json"),
-                                    (status = 404, body = Problem, content_type = "application/problem+json")
-                                )
-                            )]
+                                        patch,
+                                        path = $path,
+                                        tag = "directory",
+                                        params(ChangeQuery, ("Idempotency-Key" = Option<String>, Header)),
+                                        request_body = Row,
+                                        responses(
+                                            (status = 200, body = DirectoryChangeView),
+                                            (status = 400, body = Problem, content_type = "application/problem+json"),
+                                            (status = 403, body = Problem, content_type = "application/problem+json"),
+                                            (status = 404, body = Problem, content_type = "application/problem+json")
+                                        )
+                                    )]
             pub async fn amend_row(
                 State(state): State<AppState>,
                 Extension(actor): Extension<Actor>,

@@ -378,7 +378,7 @@ fn find_template(name: &str, config: &JournalConfig) -> anyhow::Result<Template>
 }
 
 /// A statement with the names that belong to it.
-async fn read_sealed(
+pub(super) async fn read_sealed(
     connection: &mut PgConnection,
     statement: Statement,
     with_people: bool,

@@ -9,9 +9,12 @@ use utoipa::ToSchema;
 use super::chargeback::{begin_moment, not_loaded, parse_period};
 use super::steps::close_settings;
 use super::view::{FindingView, MoneyView};
-use crate::config::Config;
+use crate::clock::Clock;
+use crate::config::{CloseConfig, Config};
 use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::calendar::BusinessCalendar;
 use crate::domain::chargeback::Reporting;
+use crate::domain::checklist::{ChecklistFacts, Task, TaskPlan, tasks};
 use crate::domain::close::{Check, MonthState};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
@@ -19,12 +22,15 @@ use crate::domain::rate::YenRates;
 use crate::domain::reconciliation::{Provisional, beside, steps, unexplained};
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
-use crate::jobs::close_month::check;
+use crate::jobs::close_month::{Checked, check};
+use crate::sources::holiday_csv::read_holidays;
 use crate::store::accruals::find_accrued;
 use crate::store::books::{Leaves, assemble};
 use crate::store::chargeback::find_data_as_of;
+use crate::store::department_statements::{Standing, list_standings};
 use crate::store::directory::list_departments;
 use crate::store::month::{find_state, list_events};
+use crate::store::questions::count_overdue;
 use crate::store::statements::{Statement, find_statement, list_statements};
 use crate::store::{StoreResult, month};
 
@@ -118,12 +124,43 @@ pub struct MonthView {
     pub period: String,
     /// `open`, `provisional`, `final` or `locked`.
     pub state: &'static str,
+    /// What is to be done until the month is locked, by whom and until when.
+    pub tasks: Vec<TaskView>,
     /// What `close --to final` demands, as it stands now.
     pub checks: Vec<CheckView>,
     pub statements: Vec<StatementView>,
     pub steps_taken: Vec<EventView>,
     /// Slips that the company's books hold.
     pub posted_slips: Vec<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TaskView {
+    pub task: &'static str,
+    /// Empty where `[close] owners` names nobody.
+    pub owner: String,
+    /// A business day of the next month; null where the calendar has no holidays of its year.
+    pub due: Option<String>,
+    /// `done`, `open` or `overdue`.
+    pub state: &'static str,
+    /// What hangs on it.
+    pub amount: MoneyView,
+    pub what: String,
+    pub action: String,
+}
+
+impl TaskView {
+    fn of(task: Task) -> Self {
+        Self {
+            task: task.name.as_str(),
+            owner: task.owner,
+            due: task.due.map(|due| due.to_string()),
+            state: task.state.as_str(),
+            amount: MoneyView::new(task.amount, task.currency),
+            what: task.what,
+            action: task.action,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -189,34 +226,18 @@ pub struct EventView {
     pub at: String,
 }
 
-/// A month with its checks.
-pub async fn month(
-    connection: &mut PgConnection,
-    period: BillingPeriod,
-    checks: Vec<CheckView>,
-) -> StoreResult<MonthView> {
-    let state = find_state(connection, period).await?;
-    let events = list_events(connection, period).await?;
-    let statements = list_statements(connection, period).await?;
-    let posted_slips = match state.statement_id {
-        Some(statement_id) => month::list_posted(connection, statement_id).await?,
-        None => Vec::new(),
-    };
-    let steps_taken = events.into_iter().map(|event| EventView {
-        from: event.from_state,
-        to: event.to_state,
-        version: event.version,
-        reason: event.reason,
-        by: event.done_by,
-        at: event.done_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    });
-    Ok(MonthView {
-        period: period.to_string(),
-        state: state.state.as_str(),
-        checks,
-        statements: statements.iter().map(StatementView::of).collect(),
-        steps_taken: steps_taken.collect(),
-        posted_slips,
+/// Who does what by when, by the settings.
+fn task_plan(config: &Config) -> Result<TaskPlan, ApiError> {
+    let refused = |error: &dyn std::fmt::Display| ApiError::Conflict(error.to_string());
+    let close = &config.close;
+    Ok(TaskPlan {
+        owners: CloseConfig::by_task("owners", &close.owners).map_err(|e| refused(&e))?,
+        due_business_days: CloseConfig::by_task("due_business_days", &close.due_business_days)
+            .map_err(|e| refused(&e))?,
+        calendar: BusinessCalendar {
+            holidays: read_holidays(config.calendar.holidays.as_deref()).map_err(|e| refused(&e))?,
+            closed: config.calendar.closed().map_err(|e| refused(&e))?,
+        },
     })
 }
 
@@ -241,26 +262,73 @@ pub async fn get_month(
     let period = parse_period(&period)?;
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
-    Ok(Json(read_month(&mut connection, period, &state.config).await?))
+    Ok(Json(
+        read_month(&mut connection, period, &state.config, state.clock).await?,
+    ))
 }
 
-/// A month with the checks of its final close; a final or locked one has none left.
+/// A month with its tasks and the checks of its final close; a final or locked one has no checks left.
 pub async fn read_month(
     connection: &mut PgConnection,
     period: BillingPeriod,
     config: &Config,
+    clock: Clock,
 ) -> Result<MonthView, ApiError> {
+    let (settings, plan) = (close_settings(config)?, task_plan(config)?);
     let mut moment = begin_moment(connection).await?;
     if find_data_as_of(&mut moment, period).await?.is_none() {
         return Err(not_loaded(period));
     }
-    let is_closed = find_state(&mut moment, period).await?.state >= MonthState::Final;
-    let checks = if is_closed {
-        Vec::new()
-    } else {
-        check(&mut moment, period, MonthState::Final, &close_settings(config)).await?
+    let state = find_state(&mut moment, period).await?;
+    let statements = list_statements(&mut moment, period).await?;
+    let is_final = state.state >= MonthState::Final;
+    let closing = statements
+        .iter()
+        .find(|statement| Some(statement.statement_id) == state.statement_id);
+    let checked = match closing.filter(|_| is_final) {
+        Some(statement) => Checked {
+            checks: Vec::new(),
+            total: statement.total,
+        },
+        None => check(&mut moment, period, MonthState::Final, &settings).await?,
     };
-    Ok(month(&mut moment, period, check_views(&checks)).await?)
+    let (posted_slips, standings) = match state.statement_id {
+        Some(statement_id) => (
+            month::list_posted(&mut moment, statement_id).await?,
+            list_standings(&mut moment, statement_id).await?,
+        ),
+        None => (Vec::new(), Vec::new()),
+    };
+    let today = clock.now().with_timezone(&config.calendar.time_zone).date_naive();
+    let facts = ChecklistFacts {
+        period,
+        state: state.state,
+        checks: &checked.checks,
+        total: checked.total,
+        is_posted: !posted_slips.is_empty(),
+        statements_unsent: standings.iter().filter(|standing| standing.sent.is_none()).count(),
+        disputed: standings.iter().map(Standing::disputed).sum(),
+        answers_overdue: count_overdue(&mut moment, period, today).await?,
+        today,
+    };
+    let events = list_events(&mut moment, period).await?;
+    let steps_taken = events.into_iter().map(|event| EventView {
+        from: event.from_state,
+        to: event.to_state,
+        version: event.version,
+        reason: event.reason,
+        by: event.done_by,
+        at: event.done_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    });
+    Ok(MonthView {
+        period: period.to_string(),
+        state: state.state.as_str(),
+        tasks: tasks(&facts, &plan).into_iter().map(TaskView::of).collect(),
+        checks: check_views(&checked.checks),
+        statements: statements.iter().map(StatementView::of).collect(),
+        steps_taken: steps_taken.collect(),
+        posted_slips,
+    })
 }
 
 /// From the invoices to the statement, step by step.

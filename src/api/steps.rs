@@ -22,6 +22,8 @@ use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::jobs::close_month::{self, AttributionWords, CloseSettings, Closed};
+use crate::sources::csv_table::CsvTable;
+use crate::sources::finance_csv::read_journal_mappings;
 use crate::store::StoreError;
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -49,8 +51,14 @@ pub struct StepTakenView {
     pub checks: Vec<CheckView>,
 }
 
-pub fn close_settings(config: &Config) -> CloseSettings {
-    CloseSettings {
+/// What months are closed by; an error names the file of the settings that cannot be read.
+pub fn close_settings(config: &Config) -> Result<CloseSettings, ApiError> {
+    let mappings = match &config.journal.mappings {
+        Some(path) => CsvTable::read(path).and_then(|table| read_journal_mappings(&table)),
+        None => Ok(Vec::new()),
+    };
+    Ok(CloseSettings {
+        mappings: mappings.map_err(|e| ApiError::Conflict(e.to_string()))?,
         two_person: config.close.two_person,
         quarantine_max: Amount::from_whole(config.close.quarantine_max.into()),
         yen: config.currency.yen(),
@@ -59,7 +67,7 @@ pub fn close_settings(config: &Config) -> CloseSettings {
             order: config.attribution.order.clone(),
             role_patterns: config.attribution.role_patterns.clone(),
         },
-    }
+    })
 }
 
 /// Check a month and seal its statement.
@@ -98,7 +106,7 @@ pub async fn close(
         &format!("close {period}"),
         &body,
         async || {
-            let settings = close_settings(&state.config);
+            let settings = close_settings(&state.config)?;
             let with = (&actor, state.clock);
             let closed = close_month::close(&state.database, period, target, &request.accept, &settings, with).await;
             match closed.map_err(refused)? {
@@ -147,7 +155,7 @@ pub async fn lock(
         &format!("lock {period}"),
         &Bytes::new(),
         async || {
-            let settings = close_settings(&state.config);
+            let settings = close_settings(&state.config)?;
             let locked = close_month::lock(&state.database, period, &settings, (&actor, state.clock)).await;
             let statement = StatementView::of(&locked.map_err(refused)?);
             Ok((
@@ -195,7 +203,7 @@ pub async fn reopen(
                 &state.database,
                 period,
                 &request.reason,
-                &close_settings(&state.config),
+                &close_settings(&state.config)?,
                 with,
             )
             .await

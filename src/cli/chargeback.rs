@@ -1,5 +1,6 @@
-//! `anbun chargeback preview|why|export|close|lock|reopen|posted`
+//! `anbun chargeback preview|why|export|close|lock|reopen|posted|send|answer|evidence`
 
+mod departments;
 mod evidence;
 mod export;
 mod steps;
@@ -69,6 +70,10 @@ pub(super) enum ChargebackCommand {
     },
     /// Approve a dispute of a locked month: yen that move between two departments, in the next open month
     Reclass(steps::ReclassArguments),
+    /// Send each department its own statement, by e-mail or as letters in a folder
+    Send(departments::SendArguments),
+    /// Note what a department answered, or show what all did
+    Answer(departments::AnswerArguments),
     /// Everything that an auditor asks for, in a new folder
     Evidence(evidence::EvidenceArguments),
     /// Say that the company's books hold the month's journal
@@ -116,6 +121,8 @@ pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) ->
             preview(context, period, &query).await
         }
         ChargebackCommand::Why { period, against } => why(context, period, against).await,
+        ChargebackCommand::Send(arguments) => departments::send(context, arguments).await,
+        ChargebackCommand::Answer(arguments) => departments::answer(context, arguments).await,
         ChargebackCommand::Evidence(arguments) => evidence::run(context, arguments).await,
         ChargebackCommand::Export(arguments) => export::run(context, arguments).await,
         ChargebackCommand::Close { period, to, accept } => steps::close(context, period, &to, &accept).await,

@@ -2,14 +2,11 @@
 
 use super::CommandContext;
 use super::output::{self, Table};
-use crate::api::chargeback::not_loaded;
-use crate::api::month::{MonthView, check_views, month};
+use crate::api::month::{MonthView, read_month};
 use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
-use crate::domain::close::{Check, MonthState};
+use crate::domain::close::Check;
 use crate::domain::period::BillingPeriod;
-use crate::jobs::close_month::check;
-use crate::store::chargeback::find_data_as_of;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct MonthArguments {
@@ -21,14 +18,24 @@ pub(super) async fn run(context: &CommandContext, arguments: MonthArguments) -> 
     authorize(&context.actor, Action::ReadChargeback)?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
-    if find_data_as_of(&mut connection, arguments.period).await?.is_none() {
-        return Err(not_loaded(arguments.period).into());
-    }
-    let checks = check(&mut connection, arguments.period, MonthState::Final, &context.closing()).await?;
-    let view: MonthView = month(&mut connection, arguments.period, check_views(&checks)).await?;
-    let mut table = checks_table();
-    for found in &checks {
-        table.push(check_row(found));
+    let view = read_month(&mut connection, arguments.period, &context.config, context.clock).await?;
+    let mut table = Table::new(&["task", "owner", "due", "is", "at stake", "what", "to do"]);
+    for task in &view.tasks {
+        let is_done = task.state == "done";
+        let amount = format!("{} {}", grouped(&task.amount.amount), task.amount.currency);
+        table.push(vec![
+            task.task.to_owned(),
+            task.owner.clone(),
+            task.due.clone().unwrap_or_else(|| "no calendar".to_owned()),
+            if task.state == "overdue" { "OVERDUE" } else { task.state }.to_owned(),
+            if is_done || task.amount.amount == "0" {
+                String::new()
+            } else {
+                amount
+            },
+            task.what.clone(),
+            if is_done { String::new() } else { task.action.clone() },
+        ]);
     }
     output::print(context.format(), &view, &table)?;
     eprintln!("{} is {}; {}", view.period, view.state, next_step(&view));

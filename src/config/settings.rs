@@ -27,6 +27,16 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "4",
         "first month of the fiscal year; a true-up that crosses one is marked",
     ),
+    (
+        "calendar.holidays",
+        "",
+        "CSV of national holidays, such as the Cabinet Office's syukujitsu.csv; Japan's up to 2030 are shipped",
+    ),
+    (
+        "calendar.closed_days",
+        "[\"12-29\", \"12-30\", \"12-31\", \"01-02\", \"01-03\"]",
+        "days of every year on which the company is closed",
+    ),
     ("currency.reporting", "\"JPY\"", "currency of chargebacks: JPY or USD"),
     (
         "currency.planning_rate",
@@ -54,6 +64,16 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "yen that may stay undecided when a month is closed",
     ),
     (
+        "close.owners",
+        "",
+        "who does which task of the close, such as { invoices = \"Accounting\" }",
+    ),
+    (
+        "close.due_business_days",
+        "",
+        "the business day of the next month by which a task is due, such as { provisional = 3 }",
+    ),
+    (
         "journal.sources",
         "",
         "who pays AWS, per payer and seller, and on which accounts; see docs/JOURNALS.md",
@@ -73,6 +93,16 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "journal.text",
         "\"Claude利用料 {month} {department}\"",
         "text of a journal line, with {month}, {department}, {code} and {version}",
+    ),
+    (
+        "mail.url",
+        "",
+        "the company's mail server, such as smtps://user:password@mail.example.com; without it letters are written into files",
+    ),
+    (
+        "mail.from",
+        "",
+        "the sender of letters, such as anbun <anbun@example.com>",
     ),
     ("exports.name", "", "what an export is called in reports"),
     (

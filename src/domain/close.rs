@@ -87,6 +87,8 @@ pub struct CloseFacts<'f> {
     /// In the currency of the chargeback: bills that carry no invoice yet.
     pub without_invoice: Amount,
     pub unconverted: &'f [(String, Amount)],
+    /// Departments without an account: the accounting system, the department, what it is charged.
+    pub unmapped: &'f [(String, String, Amount)],
     /// What deliveries bill and the books do not have, Bedrock's lines and the others.
     pub missing_from_books: (Amount, Amount),
     /// Charges that another version of the directory decided than the one that is sealed.
@@ -203,6 +205,25 @@ pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
             message: finding.message.clone(),
             ..rate.failing(Amount::ZERO)
         },
+    });
+
+    let mappings = Check::new(
+        "mappings",
+        false,
+        "every department has its account",
+        "add it to the journal mappings, or its cost centre to the directory",
+    );
+    checks.push(match facts.unmapped {
+        [] => mappings,
+        unmapped => {
+            let named = unmapped
+                .iter()
+                .map(|(system, department, _)| format!("{department} in {system}"));
+            Check {
+                message: format!("no account: {}", named.collect::<Vec<_>>().join(", ")),
+                ..mappings.failing(unmapped.iter().map(|(.., amount)| *amount).sum())
+            }
+        }
     });
 
     let quarantine = Check::new(
@@ -416,6 +437,7 @@ mod tests {
             accrued: None,
             without_invoice: Amount::ZERO,
             unconverted: &[],
+            unmapped: &[],
             missing_from_books: (Amount::ZERO, Amount::ZERO),
             decided_by_another_directory: false,
             findings,
@@ -442,6 +464,7 @@ mod tests {
             days_missing: 2,
             without_invoice: Amount::from_whole(1),
             unconverted: &[("CNY".to_owned(), Amount::ZERO)],
+            unmapped: &[("freee".to_owned(), "legal".to_owned(), Amount::ZERO)],
             ..facts(&findings)
         };
         let blocking: Vec<&str> = checks(&failing)
@@ -456,6 +479,7 @@ mod tests {
             "unexplained",
             "currencies",
             "rate",
+            "mappings",
             "quarantine",
             "days",
             "allocation",

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::attribution::{AttributionSettings, Rule};
 use crate::domain::close::{Check, MonthState, StepError, may_close, waive};
+use crate::domain::journal::Mapping;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::rate::YenRates;
@@ -39,6 +40,8 @@ pub struct CloseSettings {
     pub yen: YenRates,
     /// 1 to 12.
     pub fiscal_year_start_month: u32,
+    /// What accounting systems call departments.
+    pub mappings: Vec<Mapping>,
     pub attribution: AttributionWords,
 }
 
@@ -248,15 +251,26 @@ pub async fn reopen(
     Ok(())
 }
 
+/// A month as a close would find it.
+#[derive(Debug)]
+pub struct Checked {
+    pub checks: Vec<Check>,
+    /// What the month comes to, in yen.
+    pub total: Amount,
+}
+
 /// The checks of a month as it stands now, for the list of what is left to do.
 pub async fn check(
     connection: &mut PgConnection,
     period: BillingPeriod,
     target: MonthState,
     settings: &CloseSettings,
-) -> StoreResult<Vec<Check>> {
+) -> StoreResult<Checked> {
     let month = MonthToClose::read(connection, period, target, settings).await?;
-    Ok(month.checks(target, settings))
+    Ok(Checked {
+        checks: month.checks(target, settings),
+        total: month.books.converted.total(),
+    })
 }
 
 /// Whether a head that is to be sealed says what a sealed one says, apart from when and by whom it was sealed.

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
 use super::StoreResult;
+use crate::domain::period::BillingPeriod;
 
 /// A question that was put to a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,4 +43,16 @@ pub async fn list_questions(connection: &mut PgConnection) -> StoreResult<BTreeM
         .into_iter()
         .map(|question| (question.arn.clone(), question))
         .collect())
+}
+
+/// Quarantined principals of a month about whom an answer is overdue.
+pub async fn count_overdue(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    today: NaiveDate,
+) -> StoreResult<usize> {
+    let overdue = sqlx::query_file_scalar!("queries/questions/count_overdue.sql", period.first_day(), today)
+        .fetch_one(connection)
+        .await?;
+    Ok(usize::try_from(overdue).unwrap_or_default())
 }

@@ -17,12 +17,23 @@ use crate::http::AppState;
 struct MonthPage {
     period: String,
     state: &'static str,
+    tasks: Vec<TaskLine>,
     checks: Vec<CheckLine>,
     steps: Vec<StepLine>,
     unexplained: String,
     statements: Vec<StatementLine>,
     posted: String,
     events: Vec<String>,
+}
+
+struct TaskLine {
+    name: &'static str,
+    owner: String,
+    due: String,
+    state: &'static str,
+    amount: String,
+    what: String,
+    action: String,
 }
 
 struct CheckLine {
@@ -58,13 +69,29 @@ pub(super) async fn month(
     let period = parse_period(&period)?;
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
-    let month = read_month(&mut connection, period, &state.config).await?;
+    let month = read_month(&mut connection, period, &state.config, state.clock).await?;
     let steps = reconciliation(&mut connection, period, state.config.currency.yen()).await?;
     Ok(render(&page(month, steps)))
 }
 
 fn page(month: MonthView, reconciliation: ReconciliationView) -> MonthPage {
     let exact = |money: &MoneyView| grouped(&money.amount);
+    let tasks = month.tasks.iter().map(|task| {
+        let is_done = task.state == "done";
+        TaskLine {
+            name: task.task,
+            owner: task.owner.clone(),
+            due: task.due.clone().unwrap_or_else(|| "no calendar".to_owned()),
+            state: task.state,
+            amount: if is_done || task.amount.amount == "0" {
+                String::new()
+            } else {
+                money(&task.amount)
+            },
+            what: task.what.clone(),
+            action: if is_done { String::new() } else { task.action.clone() },
+        }
+    });
     let checks = month.checks.iter().map(|check| CheckLine {
         name: check.check,
         state: match (check.passed, check.hard) {
@@ -116,6 +143,7 @@ fn page(month: MonthView, reconciliation: ReconciliationView) -> MonthPage {
     });
     MonthPage {
         state: month.state,
+        tasks: tasks.collect(),
         checks: checks.collect(),
         steps: steps.collect(),
         unexplained: exact(&reconciliation.unexplained),

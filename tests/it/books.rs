@@ -1,6 +1,7 @@
 //! Golden books: a small company whose months can be checked by hand.
 
 mod adjustments;
+mod checklist;
 mod closing;
 mod company;
 mod directory_http;

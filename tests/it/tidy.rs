@@ -32,6 +32,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("store", &["store", "domain"]),
     ("documents", &["documents", "domain"]),
     ("sample", &["sample", "domain"]),
+    ("messages", &["messages", "domain"]),
     ("jobs", &["jobs", "domain", "sources", "store", "clock"]),
     ("http", &["http", "domain", "store", "config", "clock"]),
     (
@@ -42,6 +43,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "sources",
             "store",
             "documents",
+            "messages",
             "jobs",
             "http",
             "config",

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::api::chargeback::not_loaded;
-use crate::api::month::{MonthView, month};
+use crate::api::department_statements::standings;
+use crate::api::month::{MonthView, read_month};
 use crate::cli::CommandContext;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::digest::sha256;
@@ -58,13 +59,18 @@ pub(super) async fn run(context: &CommandContext, arguments: EvidenceArguments) 
             }
         }
     }
-    let view: MonthView = month(&mut connection, period, Vec::new()).await?;
+    let view: MonthView = read_month(&mut connection, period, &context.config, context.clock).await?;
     write(
         &folder,
         "month.json",
         serde_json::to_string_pretty(&view)?.as_bytes(),
         &mut written,
     )?;
+    // What departments were sent and answered; none of it before the month is final.
+    if let Ok(answers) = standings(&mut connection, period).await {
+        let text = serde_json::to_string_pretty(&answers)?;
+        write(&folder, "departments.json", text.as_bytes(), &mut written)?;
+    }
     let sums: String = written
         .iter()
         .map(|(name, digest)| format!("{digest}  {name}\n"))

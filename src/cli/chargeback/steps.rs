@@ -41,7 +41,7 @@ pub(super) async fn close(
     let target = MonthState::parse(to).unwrap_or(MonthState::Provisional);
     let database = context.database().await?;
     let with = (&context.actor, context.clock);
-    let closed = close_month::close(&database, period, target, &waivers, &context.closing(), with).await?;
+    let closed = close_month::close(&database, period, target, &waivers, &context.closing()?, with).await?;
     match closed {
         Closed::Sealed(statement, checks) => {
             print(context, Some(StatementView::of(&statement)), &checks)?;
@@ -88,7 +88,7 @@ fn print(context: &CommandContext, statement: Option<StatementView>, checks: &[C
 pub(super) async fn lock(context: &CommandContext, period: BillingPeriod) -> anyhow::Result<()> {
     let database = context.database().await?;
     let with = (&context.actor, context.clock);
-    let statement = close_month::lock(&database, period, &context.closing(), with).await?;
+    let statement = close_month::lock(&database, period, &context.closing()?, with).await?;
     eprintln!(
         "{period} is locked: statement {}, SHA-256 {}",
         statement.version, statement.digest
@@ -102,7 +102,7 @@ pub(super) async fn reopen(context: &CommandContext, period: BillingPeriod, reas
         &database,
         period,
         reason,
-        &context.closing(),
+        &context.closing()?,
         (&context.actor, context.clock),
     )
     .await?;

@@ -1,5 +1,7 @@
 //! What a close looks at, and what it seals: checks, lines and head of a statement.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -15,6 +17,7 @@ use crate::domain::coverage::DAY_MISSING;
 use crate::domain::directory::Directory;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::invoice::Invoice;
+use crate::domain::journal::Mapping;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::reconciliation::{Provisional, Step, beside, steps};
@@ -142,6 +145,7 @@ impl MonthToClose {
             accrued: self.estimate.as_ref().map(|estimate| estimate.total()),
             without_invoice: without_invoice.map(|posting| posting.amount).sum(),
             unconverted: &converted.unconverted,
+            unmapped: &self.unmapped(&month, &settings.mappings),
             missing_from_books: self.missing_from_books(),
             decided_by_another_directory: self
                 .deliveries
@@ -149,6 +153,31 @@ impl MonthToClose {
                 .any(|used| used.directory_version != self.directory_version),
             findings: &self.findings,
         })
+    }
+
+    /// Charged departments that an accounting system does not know; without mappings, those without a cost centre.
+    fn unmapped(&self, month: &Chargeback, mappings: &[Mapping]) -> Vec<(String, String, Amount)> {
+        let systems: BTreeSet<&str> = mappings.iter().map(|mapping| mapping.system.as_str()).collect();
+        let days = self.period.days();
+        let mut unmapped = Vec::new();
+        for row in &month.rows {
+            let Some(code) = &row.code else { continue };
+            let has_cost_center = self
+                .directory
+                .departments
+                .iter()
+                .any(|known| known.code == *code && known.valid.from < days.to && !known.cost_center.is_empty());
+            if systems.is_empty() && !has_cost_center {
+                unmapped.push(("the directory (cost centre)".to_owned(), code.clone(), row.total()));
+            }
+            for system in &systems {
+                let is_mapped = |mapping: &Mapping| mapping.system == *system && mapping.department == *code;
+                if !mappings.iter().any(is_mapped) {
+                    unmapped.push(((*system).to_owned(), code.clone(), row.total()));
+                }
+            }
+        }
+        unmapped
     }
 
     /// What the deliveries bill and the books do not have, Bedrock's lines and the others.

@@ -1,0 +1,3 @@
+//! What leaves anbun for people.  Imports domain only.
+
+pub mod mail;
