@@ -5,7 +5,9 @@ pub mod department_csv;
 pub mod department_letter;
 pub mod encoding;
 pub mod focus;
+pub mod intercompany;
 pub mod journal;
+mod words;
 pub mod workbook;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ pub mod books;
 pub mod changes;
 pub mod chargeback;
 mod copy;
+pub mod cost_bases;
 pub mod cost_explorer;
 pub mod costs;
 pub mod database;

@@ -1,5 +1,5 @@
 -- Attributed usage of a month per bill, department, person, model and project.
--- $1 billing period
+-- $1 billing period, $2 payers on the net basis: their net column, without discount lines
 -- Index: person_model_months_period.
 select
     payer,
@@ -12,7 +12,7 @@ select
     project,
     sum(lines)::bigint as "lines!",
     sum(tokens)::bigint as "tokens!",
-    sum(cost) as "cost!"
+    sum(case when payer = any($2) then net_cost else cost end) as "cost!"
 from person_model_months
 where billing_period = $1 and state = 'attributed'
 group by payer, seller, invoice, currency, department, person, model, project

@@ -14,6 +14,10 @@ models as (
 
 people as (
     delete from person_months where source_id = $1 and billing_period = $2
+),
+
+hours as (
+    delete from late_hours where source_id = $1 and billing_period = $2
 )
 
 delete from left_out_totals where source_id = $1 and billing_period = $2

@@ -10,6 +10,7 @@ use crate::config::{Config, JournalConfig};
 use crate::documents::department_csv::department_csv;
 use crate::documents::encoding::Encoding;
 use crate::documents::focus::{focus_csv, focus_parquet};
+use crate::documents::intercompany::intercompany;
 use crate::documents::journal::template::{Template, presets};
 use crate::documents::journal::{Journal, SlipKind, WORKBOOK, cancelled, entities_of, journal};
 use crate::documents::workbook::{WorkbookParts, workbook};
@@ -36,17 +37,37 @@ pub enum FileKind {
     /// FOCUS 1.2 as Parquet.
     Focus,
     FocusCsv,
-    /// By the name of a preset or of a template of the settings.
+    /// What the departments of another legal entity owe the one that pays, by AWS invoice.
+    Intercompany,
+    /// By the name of a preset or of a template of the settings; with `.xlsx` behind it as a worksheet.
     Journal(String),
 }
 
+/// What the name of a preset ends with, where its journal is wanted as a worksheet.
+const SHEET: &str = ".xlsx";
+
+fn is_sheet(preset: &str) -> bool {
+    preset.ends_with(SHEET)
+}
+
 impl FileKind {
+    /// The media type.
+    pub fn media_type(&self) -> &'static str {
+        match self {
+            Self::Journal(preset) if is_sheet(preset) => Self::Xlsx.media_type(),
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Focus => "application/vnd.apache.parquet",
+            Self::Csv | Self::FocusCsv | Self::Intercompany | Self::Journal(_) => "text/csv",
+        }
+    }
+
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "csv" => Some(Self::Csv),
             "xlsx" => Some(Self::Xlsx),
             "focus" => Some(Self::Focus),
             "focus-csv" => Some(Self::FocusCsv),
+            "intercompany" => Some(Self::Intercompany),
             other => other
                 .strip_prefix("journal:")
                 .map(|preset| Self::Journal(preset.to_owned())),
@@ -85,6 +106,10 @@ impl FileQuestion {
             FileKind::Csv => (format!("csv;{language};{encoding}"), "csv".to_owned()),
             FileKind::Focus => ("focus".to_owned(), "focus".to_owned()),
             FileKind::FocusCsv => ("focus-csv".to_owned(), "focus".to_owned()),
+            FileKind::Intercompany => (
+                format!("intercompany;{language};{encoding};{entity};{settings}"),
+                format!("intercompany;{entity}"),
+            ),
             FileKind::Xlsx => (format!("xlsx;{language};{date};{settings}"), "xlsx".to_owned()),
             FileKind::Journal(preset) => (
                 format!("journal:{preset};{encoding};{entity};{date};{settings}"),
@@ -103,7 +128,11 @@ impl FileQuestion {
             FileKind::Csv => ("chargeback".to_owned(), "csv"),
             FileKind::Focus => ("focus".to_owned(), "parquet"),
             FileKind::FocusCsv => ("focus".to_owned(), "csv"),
+            FileKind::Intercompany => ("intercompany".to_owned(), "csv"),
             FileKind::Xlsx => ("chargeback".to_owned(), "xlsx"),
+            FileKind::Journal(preset) if is_sheet(preset) => {
+                (format!("journal-{}", preset.trim_end_matches(SHEET)), "xlsx")
+            }
             FileKind::Journal(preset) => (format!("journal-{preset}"), "csv"),
         };
         let entity = self
@@ -215,8 +244,8 @@ struct Making {
 impl Making {
     fn of(config: &Config, mappings: Vec<Mapping>, kind: &FileKind) -> anyhow::Result<Self> {
         let template = match kind {
-            FileKind::Journal(preset) => Some(find_template(preset, &config.journal)?),
-            FileKind::Csv | FileKind::Focus | FileKind::FocusCsv | FileKind::Xlsx => None,
+            FileKind::Journal(preset) => Some(find_template(preset.trim_end_matches(SHEET), &config.journal)?),
+            FileKind::Csv | FileKind::Focus | FileKind::FocusCsv | FileKind::Xlsx | FileKind::Intercompany => None,
         };
         let settings = JournalSettings {
             sources: config.journal.sources.clone(),
@@ -244,10 +273,15 @@ impl Making {
             (FileKind::Journal(preset), Some(template)) => {
                 posted.check_date(&sealed, question.posting_date)?;
                 let entity = question.legal_entity.as_deref();
+                let system = preset.trim_end_matches(SHEET);
                 let journal = self
-                    .journal(connection, &sealed, &posted, (preset, entity), question)
+                    .journal(connection, &sealed, &posted, (system, entity), question)
                     .await?;
-                Ok((template.write(&journal, question.encoding)?, vec![journal]))
+                let content = match is_sheet(preset) {
+                    true => template.write_sheet(&journal)?,
+                    false => template.write(&journal, question.encoding)?,
+                };
+                Ok((content, vec![journal]))
             }
             (FileKind::Xlsx, _) => {
                 let mut journals = Vec::new();
@@ -269,6 +303,12 @@ impl Making {
             }
             (FileKind::Focus, _) => Ok((focus_parquet(&sealed)?, Vec::new())),
             (FileKind::FocusCsv, _) => Ok((focus_csv(&sealed)?, Vec::new())),
+            (FileKind::Intercompany, _) => {
+                let encoding = question.encoding.unwrap_or(Encoding::Utf8Bom);
+                let how = (question.language, encoding);
+                let file = intercompany(&sealed, &self.settings, question.legal_entity.as_deref(), how)?;
+                Ok((file, Vec::new()))
+            }
             _ => {
                 let encoding = question.encoding.unwrap_or(Encoding::Utf8Bom);
                 Ok((department_csv(&sealed, question.language, encoding)?, Vec::new()))

@@ -73,9 +73,14 @@ pub async fn reconciliation(
     moment.commit().await?;
     let mut steps = steps(&books.ledger, books.reconciled(), &books.converted, &books.invoices);
     let unexplained = unexplained(&steps);
-    steps.extend(beside(&books.ledger, books.reconciled(), books.policy, before));
+    steps.extend(beside(
+        &books.ledger,
+        books.reconciled(),
+        (&books.invoices, books.policy),
+        before,
+    ));
     let view = steps.iter().map(|step| ReconciliationStepView {
-        step: step.name.to_owned(),
+        step: step.name.as_str().to_owned(),
         invoice: step.invoice.clone(),
         usd: MoneyView::new(step.usd, "USD"),
         jpy: MoneyView::new(step.jpy, "JPY"),

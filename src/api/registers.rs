@@ -12,6 +12,7 @@ use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::allocation::AllocationRule;
 use crate::domain::chargeback::Moved;
+use crate::domain::cost_basis::BasisOfPayer;
 use crate::domain::invoice::{Invoice, implied_rate};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
@@ -157,6 +158,27 @@ impl AllocationRuleView {
             legal_entity: rule.legal_entity.clone(),
             valid_from: rule.valid_from.to_string(),
             valid_to: rule.valid_to.map(|to| to.to_string()),
+        }
+    }
+}
+
+/// By which column of the bill a payer's months from one on are booked.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BasisView {
+    pub payer: String,
+    pub valid_from: String,
+    /// `unblended`, with separate discount lines, or `net`, without them.
+    pub basis: &'static str,
+    pub set_by: String,
+}
+
+impl BasisView {
+    pub fn of(basis: &BasisOfPayer) -> Self {
+        Self {
+            payer: basis.payer.clone(),
+            valid_from: basis.valid_from.to_string(),
+            basis: basis.basis.as_str(),
+            set_by: basis.set_by.clone(),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::store::StoreError;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct StatementQuery {
-    /// `csv`, `xlsx`, `focus` (Parquet), `focus-csv` or `journal`; without it the statement itself as JSON.
+    /// `csv`, `xlsx`, `focus` (Parquet), `focus-csv`, `intercompany` or `journal`; without it the statement itself as JSON.
     pub format: Option<String>,
     /// Of a journal.
     pub preset: Option<String>,
@@ -91,12 +91,12 @@ pub async fn get_statement(
             Ok(error) => ApiError::Internal(error),
             Err(error) => ApiError::Conflict(error.to_string()),
         })?;
-        let kind = match question.kind {
-            FileKind::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            FileKind::Focus => "application/vnd.apache.parquet",
-            FileKind::Csv | FileKind::FocusCsv | FileKind::Journal(_) => "text/csv",
-        };
-        (Some(made.file_name), kind, format!("\"{}\"", made.sha256), made.content)
+        (
+            Some(made.file_name),
+            question.kind.media_type(),
+            format!("\"{}\"", made.sha256),
+            made.content,
+        )
     };
     let is_known = headers
         .get(header::IF_NONE_MATCH)
@@ -138,12 +138,13 @@ impl StatementQuery {
             (Some("xlsx"), _) => FileKind::Xlsx,
             (Some("focus"), _) => FileKind::Focus,
             (Some("focus-csv"), _) => FileKind::FocusCsv,
+            (Some("intercompany"), _) => FileKind::Intercompany,
             (Some("journal"), Some(preset)) => FileKind::Journal(preset.to_owned()),
             (Some("journal"), None) => return Err(bad("preset", "a journal needs a preset".to_owned())),
             (Some(other), _) => {
                 return Err(bad(
                     "format",
-                    format!("'{other}' is none of csv, xlsx, focus, focus-csv, journal"),
+                    format!("'{other}' is none of csv, xlsx, focus, focus-csv, intercompany, journal"),
                 ));
             }
         };

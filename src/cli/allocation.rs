@@ -1,4 +1,4 @@
-//! `anbun allocation list|import|manual`
+//! `anbun allocation list|import|manual|basis`
 
 use std::path::PathBuf;
 
@@ -6,15 +6,17 @@ use clap::Subcommand;
 
 use super::CommandContext;
 use super::output::{self, Table};
-use crate::api::registers::{AllocationRuleView, ManualPoolView, MovedView};
+use crate::api::registers::{AllocationRuleView, BasisView, ManualPoolView, MovedView};
 use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::chargeback::Moved;
+use crate::domain::cost_basis::{BasisOfPayer, CostBasis};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
-use crate::jobs::keep_registers::{add_manual_pool, keep_rules, remove_manual_pool};
+use crate::jobs::keep_registers::{add_manual_pool, keep_basis, keep_rules, remove_manual_pool};
 use crate::sources::csv_table::CsvTable;
 use crate::store::allocation::{find_version, list_rules};
+use crate::store::cost_bases::list_bases;
 use crate::store::manual_pools::{StoredManualPool, list_manual_pools};
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +33,26 @@ pub(super) enum AllocationCommand {
     /// What finance adds to a month by hand, in yen: shared by the rule for 'manual' or 'manual.NAME'
     #[command(subcommand)]
     Manual(ManualCommand),
+    /// By which column of the bill a payer's months are booked
+    #[command(subcommand)]
+    Basis(BasisCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BasisCommand {
+    /// What was said; a payer that is not named is booked by unblended cost
+    List,
+    /// Say it for a payer's months from one on; not of months that are closed
+    Set {
+        #[arg(long)]
+        payer: String,
+        /// First month, YYYY-MM
+        #[arg(long)]
+        from: BillingPeriod,
+        /// unblended: with separate discount lines; net: the net column without them
+        #[arg(long, value_parser = ["unblended", "net"])]
+        basis: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,6 +87,7 @@ pub(super) async fn run(context: &CommandContext, command: AllocationCommand) ->
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
     match command {
+        AllocationCommand::Basis(command) => basis(context, &mut connection, command).await?,
         AllocationCommand::Manual(command) => manual(context, &mut connection, command).await?,
         AllocationCommand::List => {
             authorize(&context.actor, Action::ReadChargeback)?;
@@ -156,6 +179,36 @@ async fn manual(
         }
     }
     Ok(())
+}
+
+async fn basis(
+    context: &CommandContext,
+    connection: &mut sqlx::PgConnection,
+    command: BasisCommand,
+) -> anyhow::Result<()> {
+    match command {
+        BasisCommand::List => {
+            authorize(&context.actor, Action::ReadChargeback)?;
+            let views: Vec<BasisView> = list_bases(connection).await?.iter().map(BasisView::of).collect();
+            let mut table = Table::new(&["payer", "from", "basis", "set by"]);
+            for view in &views {
+                let cells = [&view.payer, &view.valid_from, view.basis, &view.set_by];
+                table.push(cells.map(str::to_owned).to_vec());
+            }
+            output::print(context.format(), &views, &table)
+        }
+        BasisCommand::Set { payer, from, basis } => {
+            let said = BasisOfPayer {
+                payer,
+                valid_from: from,
+                basis: CostBasis::parse(&basis).unwrap_or(CostBasis::Unblended),
+                set_by: context.actor.name.clone(),
+            };
+            keep_basis(connection, &said, (&context.actor, context.clock)).await?;
+            eprintln!("{} is booked by {} from {from} on", said.payer, said.basis.words());
+            Ok(())
+        }
+    }
 }
 
 fn print_moved(context: &CommandContext, moved: &[(BillingPeriod, Vec<Moved>)]) -> anyhow::Result<()> {

@@ -40,6 +40,19 @@ pub fn department_csv(
         cells.push(row.total().to_string());
         rows.push(cells);
     }
+    let charged: Amount = month.rows.iter().map(|row| row.total()).sum();
+    let mut subtotal = vec![period.clone(), language.choose("請求小計", "charged").to_owned()];
+    subtotal.extend(["", "", "", ""].map(str::to_owned));
+    subtotal.extend(Column::ALL.map(|column| {
+        month
+            .rows
+            .iter()
+            .map(|row| row.column(column))
+            .sum::<Amount>()
+            .to_string()
+    }));
+    subtotal.push(charged.to_string());
+    rows.push(subtotal);
     for kept in &month.kept {
         let mut cells = vec![
             period.clone(),

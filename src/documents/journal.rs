@@ -3,7 +3,7 @@
 //! Debits equal credits on every line.  What is kept visible makes no line, nor does the paying department's own share; both
 //! are counted, so that the journal, they and the tax that is booked elsewhere add up to the statement.
 
-mod charges;
+pub(super) mod charges;
 pub mod template;
 
 use std::collections::BTreeMap;
@@ -154,6 +154,8 @@ pub enum JournalError {
     },
     #[error(transparent)]
     Encoding(#[from] super::encoding::Unrepresentable),
+    #[error("the worksheet cannot be made: {0}")]
+    Sheet(String),
     #[error("an amount is too large to be booked")]
     TooLarge,
 }

@@ -3,11 +3,13 @@
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
 use super::journal::Journal;
+use super::words::japanese_step;
 use super::{Language, SealedStatement};
 use crate::domain::books::Column;
 use crate::domain::chargeback::{Chargeback, GroupBy};
 use crate::domain::close::MonthState;
 use crate::domain::money::Amount;
+use crate::domain::reconciliation::StepName;
 
 /// The largest integer up to which every integer is a double of its own.
 const EXACT_MAX: i128 = 9_007_199_254_740_992;
@@ -61,7 +63,7 @@ pub fn workbook(statement: &SealedStatement, parts: &WorkbookParts, language: La
         people(book.add_worksheet(), statement, language, &formats)?;
     }
     journal(book.add_worksheet(), parts, language, &formats)?;
-    assumptions(book.add_worksheet(), statement, language, &formats)?;
+    assumptions(book.add_worksheet(), statement, parts, language, &formats)?;
     book.save_to_buffer()
 }
 
@@ -157,10 +159,9 @@ fn departments(
     }
     for kept in &month.kept {
         let label = language.choose("(未配賦)", "(kept visible)");
-        // Its column is the class: what is kept has no department to divide it by.
         let mut amounts = Column::ALL
             .map(|column| {
-                if column == column_of(kept.class) {
+                if column == kept.column {
                     kept.amount
                 } else {
                     Amount::ZERO
@@ -171,18 +172,6 @@ fn departments(
         rows.push(&[label, &kept.label, "", ""], &amounts)?;
     }
     rows.filter(header.len())
-}
-
-const fn column_of(class: crate::domain::charge::ChargeClass) -> Column {
-    use crate::domain::charge::ChargeClass;
-    match class {
-        ChargeClass::Usage => Column::Allocated,
-        ChargeClass::Tax => Column::Tax,
-        ChargeClass::Credit => Column::Credits,
-        ChargeClass::Refund => Column::Refunds,
-        ChargeClass::Discount => Column::Discounts,
-        ChargeClass::Other => Column::Other,
-    }
 }
 
 fn models(
@@ -302,6 +291,7 @@ fn journal(
 fn assumptions(
     sheet: &mut Worksheet,
     statement: &SealedStatement,
+    parts: &WorkbookParts,
     language: Language,
     formats: &Formats,
 ) -> Result<(), XlsxError> {
@@ -357,6 +347,25 @@ fn assumptions(
         rows.push(&[item, &value, ""], &[])?;
     }
     let each = |key: &str| head[key].as_array().cloned().unwrap_or_default();
+    for cut in each("utc_cut_off") {
+        let item = format!(
+            "{} {}",
+            language.choose(
+                "UTC末9時間 (日本では翌日)",
+                "last nine UTC hours (the next day in Japan)"
+            ),
+            text(&cut["last_nine_hours_of"])
+        );
+        let unknown = language
+            .choose("時間単位のデータなし", "the export tells no hours")
+            .to_owned();
+        let usd = if cut["usd"].is_null() {
+            unknown
+        } else {
+            text(&cut["usd"])
+        };
+        rows.push(&[&item, &text(&cut["before"]), "", &usd], &[])?;
+    }
     for rate in each("rates") {
         let item = format!("{} ({})", language.choose("為替レート", "rate"), text(&rate["kind"]));
         let source = format!(
@@ -390,7 +399,12 @@ fn assumptions(
         rows.push(&[&item, &text(&delivery["version"]), &text(&delivery["manifest"])], &[])?;
     }
     for step in each("reconciliation") {
-        let item = text(&step["step"]);
+        let name = text(&step["step"]);
+        // One that this version does not know was sealed by another, and stands as it was.
+        let item = match StepName::parse(&name) {
+            Some(known) => language.choose(japanese_step(known), known.as_str()).to_owned(),
+            None => name,
+        };
         let (usd, jpy) = (
             text(&step["usd"]),
             Amount::parse(&text(&step["jpy"])).unwrap_or_default(),
@@ -404,6 +418,46 @@ fn assumptions(
             ],
             &[jpy],
         )?;
+    }
+    tie_out(&mut rows, statement, parts, language)
+}
+
+/// What the journals move and what makes no line add up to what departments are charged; with what is kept visible to the month.
+fn tie_out(
+    rows: &mut Sheet<'_>,
+    statement: &SealedStatement,
+    parts: &WorkbookParts,
+    language: Language,
+) -> Result<(), XlsxError> {
+    let title = language.choose("仕訳の突合", "journal tie-out");
+    for journal in &parts.journals {
+        for (item, amount) in [
+            (language.choose("振替額", "moved"), journal.own_moved),
+            (
+                language.choose("支払部門の自部門負担", "the payer's own share"),
+                journal.own_share,
+            ),
+            (
+                language.choose("別途計上の消費税", "tax booked elsewhere"),
+                journal.tax_elsewhere,
+            ),
+            (
+                language.choose("会社への請求額", "charged to the entity"),
+                journal.charged,
+            ),
+        ] {
+            rows.push(&[item, &journal.legal_entity, title, ""], &[Amount::from_whole(amount)])?;
+        }
+    }
+    let month = statement.chargeback(GroupBy::Department);
+    let charged: Amount = month.rows.iter().map(|row| row.total()).sum();
+    let kept: Amount = month.kept.iter().map(|kept| kept.amount).sum();
+    for (item, amount) in [
+        (language.choose("部門への請求額", "charged to departments"), charged),
+        (language.choose("未配賦", "kept visible"), kept),
+        (language.choose("月次合計", "total of the month"), charged + kept),
+    ] {
+        rows.push(&[item, "", title, ""], &[amount])?;
     }
     Ok(())
 }

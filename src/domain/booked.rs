@@ -267,6 +267,8 @@ pub struct RollUp {
     pub tokens: i64,
     pub cost: Amount,
     pub net_cost: Amount,
+    /// Lines whose net column was NULL.
+    pub lines_without_net: i64,
 }
 
 impl RollUp {
@@ -275,6 +277,7 @@ impl RollUp {
         self.tokens += tokens;
         self.cost += measures.cost;
         self.net_cost += measures.net_cost;
+        self.lines_without_net += measures.lines_without_net;
     }
 
     fn merge(&mut self, other: &Self) {
@@ -282,6 +285,7 @@ impl RollUp {
         self.tokens += other.tokens;
         self.cost += other.cost;
         self.net_cost += other.net_cost;
+        self.lines_without_net += other.lines_without_net;
     }
 }
 

@@ -117,6 +117,8 @@ impl ChargebackRow {
 /// Part of the bill that no row carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptVisible {
+    /// Where it would stand if a department had it.
+    pub column: Column,
     pub class: ChargeClass,
     /// The reason of usage that is not attributed, else the charge type.
     pub label: String,
@@ -205,16 +207,18 @@ impl Chargeback {
         rows: BTreeMap<Option<String>, ChargebackRow>,
         postings: &[Posting],
     ) -> Self {
-        let mut kept: BTreeMap<(ChargeClass, String, State), (Amount, i64)> = BTreeMap::new();
+        let mut kept: BTreeMap<(ChargeClass, String, State, Column), (Amount, i64)> = BTreeMap::new();
         for posting in postings.iter().filter(|posting| posting.department.is_none()) {
             if let Some(pool) = &posting.pool {
-                let sums = kept.entry(kept_as(pool)).or_default();
+                let (class, label, state) = kept_as(pool);
+                let sums = kept.entry((class, label, state, posting.column)).or_default();
                 *sums = (sums.0 + posting.amount, sums.1 + posting.lines);
             }
         }
         let kept = kept
             .into_iter()
-            .map(|((class, label, state), (amount, lines))| KeptVisible {
+            .map(|((class, label, state, column), (amount, lines))| KeptVisible {
+                column,
                 class,
                 label,
                 state,

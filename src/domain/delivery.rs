@@ -3,13 +3,13 @@
 //! Text is interned, so that a charge is a row of small numbers: grouping, merging and storing never compare strings.
 //! All sums are integers; reading the same lines in another order or on more threads gives the same delivery.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use hashbrown::HashMap;
 
 use super::attribution::EvidenceTags;
-use super::charge::CaughtBy;
+use super::charge::{CaughtBy, ChargeClass};
 use super::finding::Finding;
 use super::money::Amount;
 use super::period::BillingPeriod;
@@ -105,7 +105,14 @@ pub struct Measures {
     /// Lines whose net column was NULL, so that `net_cost` fell back to the cost.
     pub lines_without_net: i64,
     pub lines_without_list: i64,
+    /// Of lines that begin in the last nine hours of the UTC day: in Japan it is the next day.
+    pub cost_of_late_hours: Amount,
+    /// Lines that begin after the first hour: an export of whole days has none.
+    pub lines_after_midnight: i64,
 }
+
+/// The UTC hour with which the next day begins in Japan.
+pub const LATE_FROM_HOUR: u8 = 15;
 
 impl Measures {
     pub fn add(&mut self, other: &Self) {
@@ -116,6 +123,8 @@ impl Measures {
         self.lines += other.lines;
         self.lines_without_net += other.lines_without_net;
         self.lines_without_list += other.lines_without_list;
+        self.cost_of_late_hours += other.cost_of_late_hours;
+        self.lines_after_midnight += other.lines_after_midnight;
     }
 }
 
@@ -177,6 +186,21 @@ impl Delivery {
         charged
             .chain(self.left_out.iter().map(|(key, _)| key.usage_date))
             .collect()
+    }
+
+    /// Usage in dollars of the last nine hours of each UTC day; none of an export that does not tell hours.
+    pub fn late_hours(&self) -> Option<BTreeMap<NaiveDate, Amount>> {
+        let is_usage = |key: &ChargeKey| {
+            let (charge_type, currency) = (self.texts.or_empty(key.charge_type), self.texts.or_empty(key.currency));
+            ChargeClass::of(charge_type) == ChargeClass::Usage && currency == "USD"
+        };
+        let mut late: BTreeMap<NaiveDate, Amount> = BTreeMap::new();
+        let mut tells_hours = false;
+        for (key, measures) in self.charges.iter().filter(|(key, _)| is_usage(key)) {
+            *late.entry(key.usage_date).or_default() += measures.cost_of_late_hours;
+            tells_hours |= measures.lines_after_midnight > 0;
+        }
+        tells_hours.then_some(late)
     }
 
     /// Payer accounts that the delivery bills.

@@ -7,13 +7,58 @@ use std::collections::BTreeMap;
 
 use super::allocation::Pool;
 use super::books::{Column, Converted, Ledger, Posting};
-use super::invoice::{Invoice, split_difference};
+use super::invoice::{Invoice, TaxTreatment, split_difference};
 use super::money::{Amount, Ratio};
+use super::named::named;
+
+named! {
+    /// What a step is.
+    StepName {
+        InvoiceNet = "invoice net",
+        InvoiceTax = "invoice tax",
+        InvoiceRounding = "invoice rounding",
+        Unexplained = "unexplained",
+        BillWithoutRecordedInvoice = "bill without recorded invoice",
+        OtherServices = "other services",
+        TaxOfOtherServices = "tax of other services",
+        BillOfThisChargeback = "bill of this chargeback",
+        Statement = "statement",
+        ChargedDirect = "charged: direct",
+        KeptVisibleDirect = "kept visible: direct",
+        ChargedAllocated = "charged: allocated",
+        KeptVisibleUnattributed = "kept visible: unattributed",
+        ChargedOther = "charged: other",
+        KeptVisibleOther = "kept visible: other",
+        ChargedDiscounts = "charged: discounts",
+        KeptVisibleDiscounts = "kept visible: discounts",
+        ChargedCredits = "charged: credits",
+        KeptVisibleCredits = "kept visible: credits",
+        ChargedRefunds = "charged: refunds",
+        KeptVisibleRefunds = "kept visible: refunds",
+        ChargedTax = "charged: tax",
+        KeptVisibleTax = "kept visible: tax",
+        AccrualsOfDaysNotDelivered = "accruals of days not delivered",
+        AccrualsKeptVisible = "accruals kept visible",
+        ExchangeDifference = "exchange difference",
+        ExchangeDifferenceKeptVisible = "exchange difference kept visible",
+        ManualPools = "manual pools",
+        ManualPoolsKeptVisible = "manual pools kept visible",
+        ReclassesOfEarlierMonths = "reclasses of earlier months",
+        ReclassesKeptVisible = "reclasses kept visible",
+        TrueUpsOfEarlierMonths = "true-ups of earlier months",
+        TrueUpsKeptVisible = "true-ups kept visible",
+        BesideDeliveredAfterTheProvisionalStatement = "beside: delivered after the provisional statement",
+        BesideAccrualsOfTheProvisionalStatement = "beside: accruals of the provisional statement",
+        BesideReversalOfTheseAccruals = "beside: reversal of these accruals",
+        BesideRateOfTheInvoicesLessPolicy = "beside: rate of the invoices less the policy's",
+        BesideReverseChargeBase = "beside: base of the reverse charge",
+    }
+}
 
 /// One step: what it is, in dollars as billed and in the currency of the chargeback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    pub name: &'static str,
+    pub name: StepName,
     /// The invoice, or who sells where there is none.
     pub invoice: Option<String>,
     pub usd: Amount,
@@ -64,33 +109,41 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
                 let tax_jpy = Amount::from_whole(totals.map_or(0, |totals| totals.tax));
                 let (net_rounding, net_unexplained) = split_difference(invoice.net_usd, own - own_tax + others(false));
                 let (tax_rounding, tax_unexplained) = split_difference(invoice.tax_usd(), own_tax + others(true));
-                steps.push(step("invoice net", invoice.net_usd, net_jpy));
-                steps.push(step("invoice tax", invoice.tax_usd(), tax_jpy));
+                steps.push(step(StepName::InvoiceNet, invoice.net_usd, net_jpy));
+                steps.push(step(StepName::InvoiceTax, invoice.tax_usd(), tax_jpy));
                 // The invoice's yen are divided whole, so that its rounding is a matter of its dollars only.
-                steps.push(step("invoice rounding", -(net_rounding + tax_rounding), Amount::ZERO));
-                steps.push(step("unexplained", -(net_unexplained + tax_unexplained), Amount::ZERO));
+                steps.push(step(
+                    StepName::InvoiceRounding,
+                    -(net_rounding + tax_rounding),
+                    Amount::ZERO,
+                ));
+                steps.push(step(
+                    StepName::Unexplained,
+                    -(net_unexplained + tax_unexplained),
+                    Amount::ZERO,
+                ));
             }
             None => {
                 let jpy = group.total + group.other_services + group.other_tax;
                 steps.push(step(
-                    "bill without recorded invoice",
+                    StepName::BillWithoutRecordedInvoice,
                     own + others(false) + others(true),
                     jpy,
                 ));
                 if group.invoice.is_none() {
                     // At a rate the other services are not converted with the bill.
-                    steps.push(step("other services", -others(false), Amount::ZERO));
-                    steps.push(step("tax of other services", -others(true), Amount::ZERO));
-                    steps.push(step("bill of this chargeback", own, group.total));
+                    steps.push(step(StepName::OtherServices, -others(false), Amount::ZERO));
+                    steps.push(step(StepName::TaxOfOtherServices, -others(true), Amount::ZERO));
+                    steps.push(step(StepName::BillOfThisChargeback, own, group.total));
                     continue;
                 }
             }
         }
-        steps.push(step("other services", -others(false), -group.other_services));
-        steps.push(step("tax of other services", -others(true), -group.other_tax));
-        steps.push(step("bill of this chargeback", own, group.total));
+        steps.push(step(StepName::OtherServices, -others(false), -group.other_services));
+        steps.push(step(StepName::TaxOfOtherServices, -others(true), -group.other_tax));
+        steps.push(step(StepName::BillOfThisChargeback, own, group.total));
     }
-    let mut sums: BTreeMap<(bool, Column, &'static str), (Amount, Amount)> = BTreeMap::new();
+    let mut sums: BTreeMap<(bool, Column, StepName), (Amount, Amount)> = BTreeMap::new();
     for posting in &converted.postings {
         let is_kept = posting.department.is_none();
         let sum = sums
@@ -110,27 +163,29 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
         push(name, sum);
     }
     let all = converted.postings.iter().map(|posting| posting.billed).sum();
-    push("statement", (all, converted.total()));
+    push(StepName::Statement, (all, converted.total()));
     steps
 }
 
 /// What a posting is called among the steps.
-fn name_of(posting: &Posting, is_kept: bool) -> &'static str {
+fn name_of(posting: &Posting, is_kept: bool) -> StepName {
     let (charged, kept) = match (posting.column, &posting.pool) {
-        (Column::Direct, _) => ("charged: direct", "kept visible: direct"),
-        (Column::Allocated, _) => ("charged: allocated", "kept visible: unattributed"),
-        (Column::Other, _) => ("charged: other", "kept visible: other"),
-        (Column::Discounts, _) => ("charged: discounts", "kept visible: discounts"),
-        (Column::Credits, _) => ("charged: credits", "kept visible: credits"),
-        (Column::Refunds, _) => ("charged: refunds", "kept visible: refunds"),
-        (Column::Tax, _) => ("charged: tax", "kept visible: tax"),
-        (Column::Accruals, _) => ("accruals of days not delivered", "accruals kept visible"),
+        (Column::Direct, _) => (StepName::ChargedDirect, StepName::KeptVisibleDirect),
+        (Column::Allocated, _) => (StepName::ChargedAllocated, StepName::KeptVisibleUnattributed),
+        (Column::Other, _) => (StepName::ChargedOther, StepName::KeptVisibleOther),
+        (Column::Discounts, _) => (StepName::ChargedDiscounts, StepName::KeptVisibleDiscounts),
+        (Column::Credits, _) => (StepName::ChargedCredits, StepName::KeptVisibleCredits),
+        (Column::Refunds, _) => (StepName::ChargedRefunds, StepName::KeptVisibleRefunds),
+        (Column::Tax, _) => (StepName::ChargedTax, StepName::KeptVisibleTax),
+        (Column::Accruals, _) => (StepName::AccrualsOfDaysNotDelivered, StepName::AccrualsKeptVisible),
         (Column::Adjustments, Some(Pool::ExchangeDifference)) => {
-            ("exchange difference", "exchange difference kept visible")
+            (StepName::ExchangeDifference, StepName::ExchangeDifferenceKeptVisible)
         }
-        (Column::Adjustments, Some(Pool::Manual(_))) => ("manual pools", "manual pools kept visible"),
-        (Column::Adjustments, Some(Pool::Reclass(_))) => ("reclasses of earlier months", "reclasses kept visible"),
-        (Column::Adjustments, _) => ("true-ups of earlier months", "true-ups kept visible"),
+        (Column::Adjustments, Some(Pool::Manual(_))) => (StepName::ManualPools, StepName::ManualPoolsKeptVisible),
+        (Column::Adjustments, Some(Pool::Reclass(_))) => {
+            (StepName::ReclassesOfEarlierMonths, StepName::ReclassesKeptVisible)
+        }
+        (Column::Adjustments, _) => (StepName::TrueUpsOfEarlierMonths, StepName::TrueUpsKeptVisible),
     };
     if is_kept { kept } else { charged }
 }
@@ -146,7 +201,12 @@ pub struct Provisional {
 
 /// What stands beside the steps and is in none of their sums: which part of the bill came after the provisional statement, the
 /// accrual and its reversal, which part is the rate.
-pub fn beside(ledger: &Ledger, invoiced: &Converted, policy: Ratio, before: Option<Provisional>) -> Vec<Step> {
+pub fn beside(
+    ledger: &Ledger,
+    invoiced: &Converted,
+    (invoices, policy): (&[Invoice], Ratio),
+    before: Option<Provisional>,
+) -> Vec<Step> {
     let step = |name, usd, jpy| Step {
         name,
         invoice: None,
@@ -161,17 +221,17 @@ pub fn beside(ledger: &Ledger, invoiced: &Converted, policy: Ratio, before: Opti
     let mut beside = Vec::new();
     if let Some(before) = before {
         beside.push(step(
-            "beside: delivered after the provisional statement",
+            StepName::BesideDeliveredAfterTheProvisionalStatement,
             billed - before.billed,
             Amount::ZERO,
         ));
         beside.push(step(
-            "beside: accruals of the provisional statement",
+            StepName::BesideAccrualsOfTheProvisionalStatement,
             before.accrued_usd,
             before.accrued_jpy,
         ));
         beside.push(step(
-            "beside: reversal of these accruals",
+            StepName::BesideReversalOfTheseAccruals,
             -before.accrued_usd,
             -before.accrued_jpy,
         ));
@@ -185,16 +245,20 @@ pub fn beside(ledger: &Ledger, invoiced: &Converted, policy: Ratio, before: Opti
     for (nth, group) in by_invoice {
         let of_group = invoiced.postings.iter().filter(|posting| posting.group == nth);
         let usd: Amount = of_group.map(|posting| posting.billed).sum();
+        // The buyer declares the tax of these: the base for the return.
+        let reversed = invoices.iter().find(|invoice| {
+            invoice.treatment == TaxTreatment::ReverseCharge && Some(&invoice.invoice_id) == group.invoice.as_ref()
+        });
+        beside.extend(reversed.map(|invoice| Step {
+            invoice: Some(invoice.invoice_id.clone()),
+            ..step(StepName::BesideReverseChargeBase, usd, group.total)
+        }));
         if let Some(at_policy) = usd.to_whole(policy) {
             rate = (rate.0 + group.total - Amount::from_whole(at_policy), true);
         }
     }
     if rate.1 {
-        beside.push(step(
-            "beside: rate of the invoices less the policy's",
-            Amount::ZERO,
-            rate.0,
-        ));
+        beside.push(step(StepName::BesideRateOfTheInvoicesLessPolicy, Amount::ZERO, rate.0));
     }
     beside
 }
@@ -203,7 +267,7 @@ pub fn beside(ledger: &Ledger, invoiced: &Converted, policy: Ratio, before: Opti
 pub fn unexplained(steps: &[Step]) -> Amount {
     steps
         .iter()
-        .filter(|step| step.name == "unexplained")
+        .filter(|step| step.name == StepName::Unexplained)
         .map(|step| step.usd)
         .sum()
 }

@@ -10,6 +10,7 @@ use crate::domain::actor::{Action, Actor, NotAllowed, authorize};
 use crate::domain::allocation::check_pool;
 use crate::domain::chargeback::{Moved, Reporting};
 use crate::domain::close::MonthState;
+use crate::domain::cost_basis::BasisOfPayer;
 use crate::domain::finding::Finding;
 use crate::domain::invoice::{Invoice, InvoiceKind, compare_invoices};
 use crate::domain::period::BillingPeriod;
@@ -21,10 +22,11 @@ use crate::sources::directory_csv::RowError;
 use crate::sources::finance_csv::read_allocation_rules;
 use crate::store::allocation::replace_rules;
 use crate::store::books::{Leaves, assemble, billed_by_invoice};
+use crate::store::cost_bases::record_basis;
 use crate::store::directory::{get_directory, list_departments};
 use crate::store::invoices::{delete_invoice, list_invoices, record_invoice};
 use crate::store::manual_pools::{StoredManualPool, delete_manual_pool, list_payers, record_manual_pool};
-use crate::store::month::{find_state, lock_steps, refuse_closed};
+use crate::store::month::{find_state, list_states, lock_steps, refuse_closed};
 use crate::store::questions::{Question, note_question};
 use crate::store::rates::record_rates;
 use crate::store::{StoreError, StoreResult};
@@ -299,4 +301,29 @@ pub async fn ask(
     };
     note_question(connection, &question).await?;
     Ok(question)
+}
+
+/// Says by which column a payer's months from one on are booked; none of them may be closed.
+pub async fn keep_basis(
+    connection: &mut PgConnection,
+    basis: &BasisOfPayer,
+    (actor, clock): (&Actor, Clock),
+) -> Result<(), RegisterError> {
+    authorize(actor, Action::KeepRegisters)?;
+    if basis.payer.len() != 12 || !basis.payer.bytes().all(|byte| byte.is_ascii_digit()) {
+        let what = format!("'{}' is no payer: an account id of twelve digits", basis.payer);
+        return Err(RegisterError::Invalid(what));
+    }
+    let mut transaction = connection.begin().await?;
+    lock_steps(&mut transaction).await?;
+    for (period, state) in list_states(&mut transaction).await? {
+        if period >= basis.valid_from && state.state != MonthState::Open {
+            return Err(RegisterError::Conflict(format!(
+                "{period} is {} and rests on the basis that it was closed with; begin with a later month, or reopen it",
+                state.state
+            )));
+        }
+    }
+    record_basis(&mut transaction, basis, clock.now()).await?;
+    Ok(transaction.commit().await?)
 }

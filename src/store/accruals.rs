@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::cost_bases::list_net_payers;
 use super::statements::{list_postings, list_statements};
 use super::{StoreError, StoreResult};
 use crate::domain::accrual::{AccrualKey, DayOfUse};
@@ -21,7 +22,8 @@ pub async fn list_days_of_use(
     period: BillingPeriod,
     from: NaiveDate,
 ) -> StoreResult<Vec<DayOfUse>> {
-    let rows = sqlx::query_file!("queries/accruals/sum_days.sql", period.first_day(), from)
+    let net_payers = list_net_payers(connection, period).await?;
+    let rows = sqlx::query_file!("queries/accruals/sum_days.sql", period.first_day(), from, &net_payers)
         .fetch_all(connection)
         .await?;
     let days = rows.into_iter().map(|row| {

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
 use super::allocation::{find_version, list_rules};
+use super::cost_bases::{compare_bases, list_bases, list_net_payers};
 use super::invoices::list_invoices;
 use super::manual_pools::{StoredManualPool, list_manual_pools};
 use super::rates::read_rate_book;
@@ -19,6 +20,7 @@ use crate::domain::books::{
 };
 use crate::domain::charge::ChargeClass;
 use crate::domain::chargeback::Reporting;
+use crate::domain::cost_basis::{self, BothMeasures, CostBasis, basis_in};
 use crate::domain::directory::{Department, departments_in};
 use crate::domain::finding::Finding;
 use crate::domain::invoice::{BilledTotals, Invoice, RateOfBill, compare_invoices, yen_of};
@@ -76,6 +78,8 @@ pub struct MonthBooks {
     pub invoices: Vec<Invoice>,
     pub taken_over: TakenOver,
     pub manual: Vec<StoredManualPool>,
+    /// By which column each payer is booked, and what both come to.
+    pub bases: Vec<(CostBasis, BothMeasures)>,
     pub findings: Vec<Finding>,
 }
 
@@ -128,6 +132,11 @@ pub async fn assemble_by(
     let invoices = list_invoices(connection, Some(period)).await?;
     let mut findings = ledger.findings.clone();
     findings.extend(compare_invoices(period, &invoices, &billed_by_invoice(&ledger)));
+    let bases = list_bases(connection).await?;
+    let measures = compare_bases(connection, period).await?;
+    let basis_of = |measures: &BothMeasures| basis_in(&bases, &measures.payer, period);
+    findings.extend(measures.iter().flat_map(|of| cost_basis::findings(of, basis_of(of))));
+    let bases = measures.into_iter().map(|of| (basis_of(&of), of)).collect();
     let mut policy_rate = Ratio::ONE;
     let mut planned = None;
     let (conversion, rates) = match reporting {
@@ -165,6 +174,7 @@ pub async fn assemble_by(
         invoices,
         taken_over,
         manual,
+        bases,
         findings,
     };
     if let Some(invoiced) = &books.invoiced {
@@ -234,7 +244,8 @@ pub async fn read_month(
     leaves: Leaves,
 ) -> StoreResult<MonthRead> {
     let mut bills = Bills::default();
-    let rows = sqlx::query_file!("queries/books/sum_charges.sql", period.first_day())
+    let net_payers = list_net_payers(connection, period).await?;
+    let rows = sqlx::query_file!("queries/books/sum_charges.sql", period.first_day(), &net_payers)
         .fetch_all(&mut *connection)
         .await?;
     let mut sums = Vec::with_capacity(rows.len());
@@ -254,7 +265,7 @@ pub async fn read_month(
             cost: amount(row.cost)?,
         });
     }
-    let rows = sqlx::query_file!("queries/books/sum_other_services.sql", period.first_day())
+    let rows = sqlx::query_file!("queries/books/sum_other_services.sql", period.first_day(), &net_payers)
         .fetch_all(&mut *connection)
         .await?;
     let mut other_services = Vec::with_capacity(rows.len());
@@ -270,7 +281,7 @@ pub async fn read_month(
     match leaves {
         Leaves::None => {}
         Leaves::People => {
-            let rows = sqlx::query_file!("queries/books/sum_people.sql", period.first_day())
+            let rows = sqlx::query_file!("queries/books/sum_people.sql", period.first_day(), &net_payers)
                 .fetch_all(&mut *connection)
                 .await?;
             for row in rows {
@@ -287,7 +298,7 @@ pub async fn read_month(
             }
         }
         Leaves::Whole => {
-            let rows = sqlx::query_file!("queries/books/sum_leaves.sql", period.first_day())
+            let rows = sqlx::query_file!("queries/books/sum_leaves.sql", period.first_day(), &net_payers)
                 .fetch_all(&mut *connection)
                 .await?;
             for row in rows {

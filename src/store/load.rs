@@ -19,7 +19,7 @@ use crate::domain::close::MonthState;
 use crate::domain::finding::Finding;
 use crate::domain::period::BillingPeriod;
 use parts::{drop_part, fill_part, part_name, swap_part};
-use roll_ups::{check_written, delete_roll_ups, write_left_out, write_roll_ups};
+use roll_ups::{check_written, delete_roll_ups, write_late_hours, write_left_out, write_roll_ups};
 pub(super) use snapshots::insert_findings;
 use snapshots::{insert_snapshot, keep_department_days, supersede_snapshot};
 
@@ -142,6 +142,7 @@ pub async fn replace_month(
     write_roll_ups(&mut transaction, source_id, period, &roll_ups).await?;
     keep_department_days(&mut transaction, snapshot_id, source_id, period).await?;
     write_left_out(&mut transaction, source_id, booked, &keys).await?;
+    write_late_hours(&mut transaction, source_id, booked).await?;
     check_written(&mut transaction, source_id, booked).await?;
     swap_part(
         &mut transaction,

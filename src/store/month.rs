@@ -215,3 +215,17 @@ pub async fn list_posted(connection: &mut PgConnection, statement_id: i32) -> St
         .await?;
     Ok(rows.into_iter().map(|row| row.slip).collect())
 }
+
+/// Usage in dollars of the last nine hours of each UTC day; empty where a delivery does not tell hours.
+pub async fn list_late_hours(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+) -> StoreResult<BTreeMap<NaiveDate, Amount>> {
+    let rows = sqlx::query_file!("queries/late_hours/list.sql", period.first_day())
+        .fetch_all(connection)
+        .await?;
+    let amount = |value| Amount::from_decimal(value).ok_or(StoreError::TooLarge);
+    rows.into_iter()
+        .map(|row| Ok((row.usage_date, amount(row.cost)?)))
+        .collect()
+}

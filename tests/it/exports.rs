@@ -91,7 +91,7 @@ impl SmallExport {
         write_columns(
             &self.data_file(),
             self.period,
-            &days,
+            &days.iter().map(|day| (*day, 0)).collect::<Vec<_>>(),
             &texts.collect::<Vec<_>>(),
             &doubles.collect::<Vec<_>>(),
         );
@@ -115,7 +115,8 @@ impl SmallExport {
 pub(crate) fn write_columns(
     file: &Path,
     period: &str,
-    days: &[u32],
+    // Day of the month and UTC hour.
+    starts: &[(u32, u32)],
     texts: &[(&str, Vec<Option<String>>)],
     doubles: &[(&str, Vec<f64>)],
 ) {
@@ -132,11 +133,11 @@ pub(crate) fn write_columns(
     let mut writer = SerializedFileWriter::new(file, schema, Arc::new(WriterProperties::new())).unwrap();
     let mut group = writer.next_row_group().unwrap();
     let first: chrono::NaiveDate = format!("{period}-01").parse().unwrap();
-    let time_of = |day: &u32| {
+    let time_of = |(day, hour): &(u32, u32)| {
         let day = first + chrono::Days::new(u64::from(*day) - 1);
-        day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis()
+        day.and_hms_opt(*hour, 0, 0).unwrap().and_utc().timestamp_millis()
     };
-    let times: Vec<i64> = days.iter().map(time_of).collect();
+    let times: Vec<i64> = starts.iter().map(time_of).collect();
     let mut column = group.next_column().unwrap().unwrap();
     column.typed::<Int64Type>().write_batch(&times, None, None).unwrap();
     column.close().unwrap();

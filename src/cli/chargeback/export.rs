@@ -19,7 +19,8 @@ use crate::sources::finance_csv::read_journal_mappings;
 pub(in crate::cli) struct ExportArguments {
     /// YYYY-MM
     period: BillingPeriod,
-    /// csv, xlsx, focus (Parquet), focus-csv, or journal:PRESET with freee, moneyforward, obc, yayoi, sap or a template of the settings
+    /// csv, xlsx, focus (Parquet), focus-csv, intercompany, or journal:PRESET with freee, moneyforward, obc, yayoi, sap or a
+    /// template of the settings; journal:sap.xlsx is a worksheet
     #[arg(long = "as", value_name = "KIND")]
     kind: String,
     /// Where to; a name of its own in this folder by default, '-' is stdout
@@ -50,7 +51,7 @@ pub(in crate::cli) struct ExportArguments {
 pub(super) async fn run(context: &CommandContext, arguments: ExportArguments) -> anyhow::Result<()> {
     let Some(kind) = FileKind::parse(&arguments.kind) else {
         return Err(Usage(format!(
-            "'{}' is none of csv, xlsx, focus, focus-csv, journal:PRESET",
+            "'{}' is none of csv, xlsx, focus, focus-csv, intercompany, journal:PRESET",
             arguments.kind
         ))
         .into());

@@ -111,7 +111,7 @@ pub(super) fn charges<'s>(
 }
 
 /// The source of a group of bills: the one that names payer and seller, else the payer, else the seller, else `*`.
-pub(super) fn source_of(
+pub(in crate::documents) fn source_of(
     statement: &SealedStatement,
     settings: &JournalSettings,
     group: usize,

@@ -5,6 +5,7 @@
 
 use chrono::NaiveDate;
 use chrono::format::{Item, StrftimeItems};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, XlsxError};
 use serde::Deserialize;
 
 use super::{Journal, JournalError, JournalLine, Side, Slip};
@@ -121,7 +122,16 @@ impl Template {
     }
 
     /// Writes a journal; nothing is written if a text is too long or a letter is not in the encoding.
+    /// The journal as a CSV file.
     pub fn write(&self, journal: &Journal, encoding: Option<Encoding>) -> Result<Vec<u8>, JournalError> {
+        let encoding = encoding
+            .or_else(|| Encoding::parse(&self.encoding))
+            .unwrap_or(Encoding::Utf8);
+        Ok(encode(&written(&self.rows(journal)?), encoding)?)
+    }
+
+    /// The cells, line by line.
+    fn rows(&self, journal: &Journal) -> Result<Vec<Vec<String>>, JournalError> {
         let mut rows = Vec::new();
         if self.header {
             rows.push(self.columns.iter().map(|column| column.header.clone()).collect());
@@ -161,10 +171,31 @@ impl Template {
                 rows.push(cells);
             }
         }
-        let encoding = encoding
-            .or_else(|| Encoding::parse(&self.encoding))
-            .unwrap_or(Encoding::Utf8);
-        Ok(encode(&written(&rows), encoding)?)
+        Ok(rows)
+    }
+
+    /// The journal as a worksheet: the same cells, amounts as numbers, everything else as text.
+    pub fn write_sheet(&self, journal: &Journal) -> Result<Vec<u8>, JournalError> {
+        let made = |e: XlsxError| JournalError::Sheet(e.to_string());
+        let rows = self.rows(journal)?;
+        let mut book = Workbook::new();
+        let created = ExcelDateTime::from_timestamp(0).map_err(made)?;
+        book.set_properties(&DocProperties::new().set_creation_datetime(&created));
+        let sheet = book.add_worksheet();
+        let text = Format::new().set_num_format("@");
+        for (at, row) in (0_u32..).zip(&rows) {
+            for (column, cell) in (0_u16..).zip(row) {
+                let is_amount = self.columns[usize::from(column)].value == "{amount}";
+                let is_title = self.header && at == 0;
+                match cell.parse::<u32>() {
+                    // What is larger than a worksheet's integers stays text.
+                    Ok(amount) if is_amount && !is_title => sheet.write_number(at, column, amount),
+                    _ => sheet.write_string_with_format(at, column, cell, &text),
+                }
+                .map_err(made)?;
+            }
+        }
+        book.save_to_buffer().map_err(made)
     }
 
     fn cell(&self, value: &str, slip: &Slip, at: usize, line: &JournalLine) -> String {

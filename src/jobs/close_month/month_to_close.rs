@@ -13,7 +13,9 @@ use crate::domain::attribution::State;
 use crate::domain::books::{LeafAmount, Posting, spread_over_leaves};
 use crate::domain::chargeback::{Chargeback, Reporting};
 use crate::domain::close::{Check, CloseFacts, MonthState, checks};
+use crate::domain::cost_basis::CostBasis;
 use crate::domain::coverage::DAY_MISSING;
+use crate::domain::cut_off::{CutOff, cut_offs};
 use crate::domain::directory::Directory;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::invoice::Invoice;
@@ -25,8 +27,9 @@ use crate::domain::statement::StatementLine;
 use crate::store::StoreResult;
 use crate::store::accruals::{Accrued, bill_of_accrued_days, find_accrued};
 use crate::store::books::{Leaves, MonthBooks, assemble};
+use crate::store::cost_bases::{list_net_payers, net_of_other_services};
 use crate::store::directory::get_versioned_directory_at;
-use crate::store::month::{DeliveryUsed, count_recounts, list_deliveries_used};
+use crate::store::month::{DeliveryUsed, count_recounts, list_deliveries_used, list_late_hours};
 use crate::store::status::list_findings;
 
 /// Everything that a close looks at, from one moment.
@@ -37,10 +40,13 @@ pub(super) struct MonthToClose {
     pub(super) directory_version: Option<i32>,
     pub(super) books: MonthBooks,
     recounts: (i64, i64),
+    /// What payers that are booked by the net column have of other services less than unblended.
+    net_of_other_services: Amount,
     /// Of days that no delivery has yet; a provisional month only.
     estimate: Option<Estimate>,
     /// What an earlier statement of the month accrued, and what the bill says now of those days.
     accrued: Option<(Accrued, Vec<AccrualError>)>,
+    cut_offs: Vec<CutOff>,
     findings: Vec<Finding>,
     fiscal_year_start_month: u32,
 }
@@ -97,15 +103,20 @@ impl MonthToClose {
             currency: found.currency,
             lines: found.lines,
         }));
+        let late = list_late_hours(connection, period).await?;
+        let cut_offs = cut_offs(period, &directory, settings.fiscal_year_start_month, &late);
+        let net_payers = list_net_payers(connection, period).await?;
         Ok(Self {
             period,
             deliveries,
             directory,
             directory_version,
             recounts: count_recounts(connection, period).await?,
+            net_of_other_services: net_of_other_services(connection, period, &net_payers).await?,
             books,
             estimate,
             accrued,
+            cut_offs,
             findings,
             fiscal_year_start_month: settings.fiscal_year_start_month,
         })
@@ -186,8 +197,12 @@ impl MonthToClose {
         let billed = ledger.entries.iter().filter(|entry| entry.column.is_billed());
         let booked: Amount = billed.map(|entry| entry.cost).sum();
         let others: Amount = ledger.other_services.iter().map(|other| other.cost).sum();
-        let delivered: Amount = self.deliveries.iter().map(|used| used.cost).sum();
-        let left_out: Amount = self.deliveries.iter().map(|used| used.left_out_cost).sum();
+        // Deliveries are counted unblended; a payer that is booked by the net column is off them by what both come to.
+        let on_net = self.books.bases.iter().filter(|(basis, _)| *basis == CostBasis::Net);
+        let net: Amount = on_net.map(|(_, measures)| measures.net_cost - measures.cost).sum();
+        let delivered: Amount = self.deliveries.iter().map(|used| used.cost).sum::<Amount>() + net;
+        let left_out: Amount =
+            self.deliveries.iter().map(|used| used.left_out_cost).sum::<Amount>() + self.net_of_other_services;
         (delivered - booked, left_out - others)
     }
 
@@ -285,6 +300,23 @@ impl MonthToClose {
         true_ups.chain(reclasses).chain(manual).chain(differences).collect()
     }
 
+    /// By which column the month is booked, payers that differ by name.
+    fn cost_basis(&self) -> String {
+        let bases = &self.books.bases;
+        match bases.first() {
+            Some((first, _)) if bases.iter().any(|(basis, _)| basis != first) => {
+                let of_payers = bases
+                    .iter()
+                    .map(|(basis, of)| format!("{}: {}", of.payer, basis.words()));
+                of_payers.collect::<Vec<_>>().join("; ")
+            }
+            first => first
+                .map_or(CostBasis::Unblended, |(basis, _)| *basis)
+                .words()
+                .to_owned(),
+        }
+    }
+
     fn steps(&self) -> Vec<Step> {
         let (ledger, invoiced) = (&self.books.ledger, self.books.reconciled());
         let mut all = steps(ledger, invoiced, &self.books.converted, &self.books.invoices);
@@ -293,7 +325,8 @@ impl MonthToClose {
             accrued_jpy: accrued.jpy,
             billed: accrued.billed,
         });
-        all.extend(beside(ledger, invoiced, self.books.policy, before));
+        let by = (self.books.invoices.as_slice(), self.books.policy);
+        all.extend(beside(ledger, invoiced, by, before));
         all
     }
 
@@ -354,7 +387,7 @@ impl MonthToClose {
         });
         let steps = self.steps();
         let steps = steps.iter().map(|step| {
-            json!({"step": step.name, "invoice": step.invoice, "usd": step.usd.to_string(), "jpy": step.jpy.to_string()})
+            json!({"step": step.name.as_str(), "invoice": step.invoice, "usd": step.usd.to_string(), "jpy": step.jpy.to_string()})
         });
         let findings = self.findings.iter().map(|found| {
             json!({
@@ -367,8 +400,20 @@ impl MonthToClose {
         });
         json!({
             "currency": "JPY",
-            "cost_basis": "unblended cost with separate discount lines",
+            "cost_basis": self.cost_basis(),
+            "cost_bases": self.books.bases.iter().map(|(basis, of)| json!({
+                "payer": of.payer,
+                "basis": basis.as_str(),
+                "unblended_with_discounts": of.cost.to_string(),
+                "net": of.net_cost.to_string(),
+                "lines_without_net": of.lines_without_net,
+            })).collect::<Vec<_>>(),
             "days_are": "UTC, as AWS bills them",
+            "utc_cut_off": self.cut_offs.iter().map(|cut| json!({
+                "last_nine_hours_of": cut.day.to_string(),
+                "before": cut.before,
+                "usd": cut.usd.map(|usd| usd.to_string()),
+            })).collect::<Vec<_>>(),
             "data_as_of": self.deliveries.iter().map(|used| used.delivered_at).min().map(|at| at.to_rfc3339()),
             "directory_version": self.directory_version,
             "allocation_version": self.books.allocation_version,

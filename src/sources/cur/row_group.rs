@@ -13,7 +13,7 @@ use super::columns::{
 };
 use crate::domain::attribution::{EvidenceTags, is_evidence_tag};
 use crate::domain::charge::{CaughtBy, ChargeClass};
-use crate::domain::delivery::{ChargeKey, Index, Measures, TextId};
+use crate::domain::delivery::{ChargeKey, Index, LATE_FROM_HOUR, Measures, TextId};
 use crate::domain::money::{Amount, LINE_LIMIT};
 use ledger::{KeptLedger, Ledger};
 use selection::Selection;
@@ -199,6 +199,12 @@ fn add_kept(group: &RowGroup<'_>, selection: &Selection, ledger: &KeptLedger, su
             lines: 1,
             lines_without_net: i64::from(net_cost.is_none()),
             lines_without_list: i64::from(list_cost.is_none()),
+            cost_of_late_hours: if ledger.hours[nth] >= LATE_FROM_HOUR {
+                cost
+            } else {
+                Amount::ZERO
+            },
+            lines_after_midnight: i64::from(ledger.hours[nth] > 0),
         };
         sums.add_charge(key, &measures);
     }

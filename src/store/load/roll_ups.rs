@@ -1,5 +1,6 @@
 //! The sums that go with a month's charges: roll-ups for reports, and totals of the lines that were left out.
 
+use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::compare;
@@ -8,9 +9,9 @@ use crate::domain::booked::{BillKey, Booked, DepartmentKey, RollUp, RollUps};
 use crate::domain::charge::ChargeClass;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
-use crate::store::StoreResult;
 use crate::store::copy::{Copy, Row};
 use crate::store::dimensions::{DimensionKeys, section_of_left_out};
+use crate::store::{StoreError, StoreResult};
 
 const LEFT_OUT_COLUMNS: [&str; 9] = [
     "billing_period",
@@ -38,7 +39,7 @@ const DEPARTMENT_DAY_COLUMNS: [&str; 13] = [
     "cost",
     "net_cost",
 ];
-const DEPARTMENT_MONTH_COLUMNS: [&str; 19] = [
+const DEPARTMENT_MONTH_COLUMNS: [&str; 20] = [
     "billing_period",
     "source_id",
     "payer",
@@ -58,8 +59,9 @@ const DEPARTMENT_MONTH_COLUMNS: [&str; 19] = [
     "tokens",
     "cost",
     "net_cost",
+    "lines_without_net",
 ];
-const PERSON_MONTH_COLUMNS: [&str; 11] = [
+const PERSON_MONTH_COLUMNS: [&str; 12] = [
     "billing_period",
     "source_id",
     "payer",
@@ -71,6 +73,7 @@ const PERSON_MONTH_COLUMNS: [&str; 11] = [
     "lines",
     "tokens",
     "cost",
+    "net_cost",
 ];
 const PERSON_MODEL_COLUMNS: [&str; 25] = [
     "billing_period",
@@ -132,7 +135,7 @@ pub(super) async fn write_roll_ups(
             Some(ttl) => format!("{kind}_{ttl}"),
             None => kind.to_string(),
         });
-        let mut row = copy.row(19);
+        let mut row = copy.row(20);
         row.date(period.first_day()).int4(source_id);
         put_bill(&mut row, &key.bill);
         row.text_or_null(key.account)
@@ -140,6 +143,7 @@ pub(super) async fn write_roll_ups(
             .text(key.line_kind.as_str())
             .text_or_null(token.as_deref());
         put_department(&mut row, &key.department, sums);
+        row.int8(sums.lines_without_net);
         copy.flush_when_full().await?;
     }
     copy.finish().await?;
@@ -186,11 +190,14 @@ async fn write_person_months(
 ) -> StoreResult<()> {
     let mut copy = Copy::into(connection, "person_months", &PERSON_MONTH_COLUMNS).await?;
     for (key, sums) in &roll_ups.person_months {
-        let mut row = copy.row(11);
+        let mut row = copy.row(12);
         row.date(period.first_day()).int4(source_id);
         put_bill(&mut row, &key.bill);
         row.text(key.currency).text(key.department).text_or_null(key.person);
-        row.int8(sums.lines).int8(sums.tokens).numeric(sums.cost);
+        row.int8(sums.lines)
+            .int8(sums.tokens)
+            .numeric(sums.cost)
+            .numeric(sums.net_cost);
         copy.flush_when_full().await?;
     }
     copy.finish().await?;
@@ -234,6 +241,25 @@ pub(super) async fn write_left_out(
         copy.flush_when_full().await?;
     }
     copy.finish().await?;
+    Ok(())
+}
+
+/// The last nine hours of each day, where the export tells them.
+pub(super) async fn write_late_hours(
+    connection: &mut PgConnection,
+    source_id: i32,
+    booked: &Booked,
+) -> StoreResult<()> {
+    let Some(late) = booked.delivery.late_hours() else {
+        return Ok(());
+    };
+    let (days, costs): (Vec<NaiveDate>, Vec<Amount>) = late.into_iter().unzip();
+    let decimal = |cost: &Amount| cost.to_decimal().ok_or(StoreError::TooLarge);
+    let costs = costs.iter().map(decimal).collect::<StoreResult<Vec<_>>>()?;
+    let period = booked.delivery.period.first_day();
+    sqlx::query_file!("queries/late_hours/insert.sql", period, source_id, &days, &costs)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What no line of October's bill is behind: fees by hand, and the difference between the invoices and the planning rate.
 
-use crate::books::company::Company;
-use crate::books::october::{INVOICES, RULES, october_with};
+use crate::books::company::{Company, Line};
+use crate::books::october::{INVOICES, RULES, line, october_with};
 
 async fn adjusted(company: &Company) -> Vec<(String, String, String)> {
     let month = company.json(&["chargeback", "preview", "2026-10"]).await;
@@ -153,4 +153,126 @@ async fn at_the_planning_rate_the_difference_to_the_invoices_is_a_pool_of_its_ow
     let difference: Vec<&str> = journal.lines().filter(|line| line.contains("為替差額")).collect();
     assert_eq!(difference.len(), 1, "{journal}");
     assert!(difference.iter().all(|line| line.contains("100181")), "{journal}");
+}
+
+/// 90 USD of use and a discount of 9 on it; by the net column 54 and 27.
+#[tokio::test]
+async fn a_payer_is_booked_by_one_column_and_both_must_agree() {
+    let company = Company::found("net", "[close]\ntwo_person = false\n").await;
+    let mut lines: Vec<Line> = (1..=31)
+        .map(|day| Line {
+            day,
+            ..line("AmazonEC2", "Usage", "", 1.0)
+        })
+        .collect();
+    lines.extend([
+        line("AmazonBedrock", "Usage", "cowork-sales-sato", 60.0),
+        line("AmazonBedrock", "Usage", "cowork-engineering-suzuki", 30.0),
+        line("AmazonBedrock", "EdpDiscount", "", -9.0),
+        // Of another service: by the net column it is in the lines above.
+        line("AmazonEC2", "EdpDiscount", "", -3.1),
+    ]);
+    let net = |sales: f64| [vec![0.9; 31], vec![sales, 27.0, 0.0, 0.0]].concat();
+    let amounts = async |company: &Company| -> Vec<(String, String, String, String)> {
+        let rows = company.rows("2026-10").await;
+        rows.into_iter()
+            .map(|(code, row)| (code, row[0].clone(), row[2].clone(), row[7].clone()))
+            .collect()
+    };
+    let row = |code: &str, direct: &str, discounts: &str, total: &str| {
+        (
+            code.to_owned(),
+            direct.to_owned(),
+            discounts.to_owned(),
+            total.to_owned(),
+        )
+    };
+    company.deliver_with("2026-10", &lines, Some(net(54.0)), |_| 0).await;
+    // At 150 yen; the discount follows the use.
+    assert_eq!(
+        amounts(&company).await,
+        [
+            row("sales", "9000", "-900", "8100"),
+            row("engineering", "4500", "-450", "4050")
+        ]
+    );
+    let set = |from: &'static str, basis: &'static str| {
+        [
+            "allocation",
+            "basis",
+            "set",
+            "--payer",
+            "999900001111",
+            "--from",
+            from,
+            "--basis",
+            basis,
+        ]
+    };
+    company.run(&set("2026-10", "net")).await;
+    assert_eq!(
+        amounts(&company).await,
+        [
+            row("sales", "8100", "0", "8100"),
+            row("engineering", "4050", "0", "4050")
+        ]
+    );
+    // The invoice is met by either: 81 of Bedrock and 27.9 of EC2.
+    let header = INVOICES.lines().next().unwrap();
+    let invoice = "EUINJP26-100,999900001111,Amazon Web Services Japan G.K.,,invoice,,2026-11-02,2026-10,JPY,108.90,16335,none,,,\n";
+    company
+        .run(&[
+            "invoices",
+            "import",
+            &company.file("invoices.csv", &format!("{header}\n{invoice}")),
+        ])
+        .await;
+    assert_eq!(
+        company.json(&["reconcile", "2026-10"]).await["unexplained"]["amount"],
+        "0"
+    );
+    let closed = company
+        .json(&[
+            "chargeback",
+            "close",
+            "2026-10",
+            "--to",
+            "final",
+            "--accept",
+            "rate=planning",
+        ])
+        .await;
+    assert_eq!(closed["statement"]["total"]["amount"], "12150");
+    let (_, said) = company.refused(&set("2026-10", "unblended")).await;
+    assert!(said.contains("2026-10 is final and rests on the basis"), "{said}");
+    company
+        .run(&["chargeback", "reopen", "2026-10", "--reason", "net"])
+        .await;
+
+    // Two columns that differ, and a column with nothing in it, are told.
+    let codes = async |company: &Company| -> Vec<String> {
+        let month = company.json(&["chargeback", "preview", "2026-10"]).await;
+        let findings = month["findings"].as_array().unwrap().iter();
+        findings
+            .map(|finding| finding["code"].as_str().unwrap().to_owned())
+            .filter(|code| code.starts_with("net_"))
+            .collect()
+    };
+    assert!(codes(&company).await.is_empty());
+    company.deliver_with("2026-10", &lines, Some(net(50.0)), |_| 0).await;
+    assert_eq!(codes(&company).await, ["net_differs"]);
+    company.deliver("2026-10", &lines).await;
+    assert_eq!(codes(&company).await, ["net_missing"]);
+    let (_, said) = company
+        .refused(&[
+            "chargeback",
+            "close",
+            "2026-10",
+            "--to",
+            "final",
+            "--accept",
+            "rate=planning",
+        ])
+        .await;
+    assert!(said.contains("errors"), "{said}");
 }

@@ -104,6 +104,17 @@ impl Company {
 
     /// Delivers a month's bill and loads it, counted a second time.
     pub(crate) async fn deliver(&self, period: &str, lines: &[Line]) {
+        self.deliver_with(period, lines, None, |_| 0).await;
+    }
+
+    /// The same with a net column, and with an hour for each line.
+    pub(crate) async fn deliver_with(
+        &self,
+        period: &str,
+        lines: &[Line],
+        net: Option<Vec<f64>>,
+        hour_of: impl Fn(&Line) -> u32,
+    ) {
         let export = self.folder.join("bill");
         let data = export.join(format!("data/BILLING_PERIOD={period}"));
         let metadata = export.join(format!("metadata/BILLING_PERIOD={period}"));
@@ -140,12 +151,13 @@ impl Company {
             ),
         ];
         let costs: Vec<f64> = lines.iter().map(|line| line.cost).collect();
-        let doubles = [
+        let mut doubles = vec![
             ("line_item_unblended_cost", costs.clone()),
             ("line_item_usage_amount", costs),
         ];
-        let days: Vec<u32> = lines.iter().map(|line| line.day).collect();
-        write_columns(&data.join(file), period, &days, &texts, &doubles);
+        doubles.extend(net.map(|net| ("line_item_net_unblended_cost", net)));
+        let starts: Vec<(u32, u32)> = lines.iter().map(|line| (line.day, hour_of(line))).collect();
+        write_columns(&data.join(file), period, &starts, &texts, &doubles);
         let manifest = serde_json::json!({"dataFiles": [format!("s3://b/bill/data/BILLING_PERIOD={period}/{file}")], "columns": []});
         fs::write(metadata.join("bill-Manifest.json"), manifest.to_string()).unwrap();
         let export = export.display().to_string();

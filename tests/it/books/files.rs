@@ -89,6 +89,34 @@ async fn a_journal_moves_what_each_department_is_charged() {
     assert!(dated.contains("2026/11/06,100131"));
 }
 
+/// Research is JP02's: 33.33 USD of the second invoice, without tax.
+#[tokio::test]
+async fn what_one_company_owes_the_other_names_the_aws_invoice() {
+    let company = closed("intercompany", JOURNAL).await;
+    let file = text(&company, &["--as", "intercompany"]).await;
+    let lines: Vec<&str> = file.trim_start_matches('\u{feff}').split("\r\n").collect();
+    assert_eq!(
+        lines,
+        [
+            "対象月,支払会社,負担会社,AWS請求書,発行者,登録番号,部門コード,部門名,税抜額,消費税,合計",
+            "2026-10,JP01,JP02,EUINJP26-200,\"Amazon Web Services, Inc.\",T9700150104216,research,研究所,5336,0,5336",
+            "2026-10,JP01,JP02,合計,,,,,5336,0,5336",
+            "",
+        ]
+    );
+    let english = text(
+        &company,
+        &["--as", "intercompany", "--language", "en", "--legal-entity", "JP02"],
+    )
+    .await;
+    assert!(english.contains("paid_by,owed_by,aws_invoices"), "{english}");
+    let sheet = bytes(&company, &["--as", "journal:sap.xlsx", "--legal-entity", "JP01"]).await;
+    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(sheet)).unwrap();
+    let range = book.worksheet_range_at(0).unwrap().unwrap();
+    assert_eq!(range.get_value((1, 13)), Some(&Data::Float(7_039.0)));
+    assert_eq!(range.get_value((1, 8)), Some(&Data::String("0001200".to_owned())));
+}
+
 /// Gross: with all of the tax, 1,013 and 507.  Net with 30 % of it not deductible: 1,520 x 0.3 = 456; 303.9 and 152.1.
 #[tokio::test]
 async fn tax_is_charged_by_the_entitys_mode() {
@@ -194,6 +222,30 @@ async fn the_workbook_ties_to_the_statement() {
     near(sum_of("モデル別", ""), 26_698);
     // 7,039 + 12,803 + 5,336 in the paying company, 5,336 in the other.
     near(sum_of("仕訳", ""), 25_178 + 5_336);
+    // What the journals move, and what makes no line, add up to the month.
+    let assumptions = book.worksheet_range("前提条件").unwrap();
+    let tied = |item: &str, entity: &str| {
+        let is = |cell: &Data, text: &str| match cell {
+            Data::Empty => text.is_empty(),
+            cell => cell.as_string().as_deref() == Some(text),
+        };
+        let found = assumptions
+            .rows()
+            .find(|row| is(&row[0], item) && is(&row[1], entity) && is(&row[2], "仕訳の突合"));
+        match &found.unwrap_or_else(|| panic!("{item} of {entity}"))[4] {
+            Data::Float(amount) => *amount,
+            other => panic!("{other:?}"),
+        }
+    };
+    // JP01 is charged 13,816 + 7,546; 1,520 of it is tax that is booked elsewhere.
+    near(tied("振替額", "JP01") + tied("別途計上の消費税", "JP01"), 21_362);
+    near(tied("会社への請求額", "JP01"), 21_362);
+    near(tied("月次合計", ""), 26_698);
+    let steps: Vec<String> = assumptions.rows().map(|row| row[0].to_string()).collect();
+    assert!(
+        steps.contains(&"請求書 税抜額".to_owned()) && !steps.contains(&"invoice net".to_owned()),
+        "{steps:?}"
+    );
     // Codes are text: leading zeros stay.
     let departments = book.worksheet_range("部門別").unwrap();
     assert_eq!(departments.get_value((1, 2)), Some(&Data::String("0001300".to_owned())));
@@ -265,6 +317,7 @@ async fn the_csv_opens_in_excel_and_is_no_formula() {
             "2026-10,部門,sales,営業部,0001300,JP01,12269,1067,0,0,-533,0,1013,0,0,13816",
             "2026-10,部門,engineering,開発本部,0001200,JP01,6773,533,0,0,-267,0,507,0,0,7546",
             "2026-10,部門,research,研究所,0002100,JP02,5336,0,0,0,0,0,0,0,0,5336",
+            "2026-10,請求小計,,,,,24378,1600,0,0,-800,0,1520,0,0,26698",
             "2026-10,合計,,,,,,,,,,,,,,26698",
             "",
         ]

@@ -160,3 +160,76 @@ async fn open_months_follow_the_directory_and_closed_ones_do_not() {
         .unwrap();
     assert_eq!(engineering["cost"]["amount"], "51");
 }
+
+/// An hourly export: sales used 5 USD at 16:00 UTC on the 14th and 2 at 20:00 on the 31st, which in Japan are the 15th and the
+/// 1st of November.  Suzuki's move on the 15th and the end of the month divide there.
+#[tokio::test]
+async fn the_nine_hours_of_the_utc_cut_off_are_told() {
+    let company = Company::found("cut-off", "[close]\ntwo_person = false\n").await;
+    let people = DIRECTORY[1].1.replace(
+        "p2,鈴木 一郎,suzuki@example.com,engineering,,2026-04-01,\n",
+        "p2,鈴木 一郎,suzuki@example.com,engineering,,2026-04-01,2026-10-15\n\
+         p2,鈴木 一郎,suzuki@example.com,sales,,2026-10-15,\n",
+    );
+    company
+        .run(&["directory", "import", &company.file("people.csv", &people)])
+        .await;
+    let mut lines: Vec<Line> = (1..=31).map(|day| line(day, "", 1.0)).collect();
+    lines.extend([
+        line(14, "cowork-sales-sato", 5.0),
+        line(14, "cowork-sales-sato", 3.0),
+        line(31, "cowork-sales-sato", 2.0),
+    ]);
+    let hour_of = |line: &Line| match line.cost {
+        5.0 => 16,
+        2.0 => 20,
+        3.0 => 14,
+        _ => 0,
+    };
+    let close = [
+        "chargeback",
+        "close",
+        "2026-10",
+        "--to",
+        "provisional",
+        "--accept",
+        "rate=planning",
+    ];
+    let cut_offs = async |version: usize| -> Vec<(String, String, Option<String>)> {
+        let mut connection = company.installation.database.pool.acquire().await.unwrap();
+        let statements = anbun::store::statements::list_statements(&mut connection, "2026-10".parse().unwrap())
+            .await
+            .unwrap();
+        let head: serde_json::Value = serde_json::from_str(&statements[version].head).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let cuts = head["utc_cut_off"].as_array().unwrap().iter();
+        cuts.map(|cut| {
+            (
+                text(&cut["last_nine_hours_of"]).unwrap(),
+                text(&cut["before"]).unwrap(),
+                text(&cut["usd"]),
+            )
+        })
+        .collect()
+    };
+    let cut = |day: &str, before: &str, usd: Option<&str>| (day.to_owned(), before.to_owned(), usd.map(str::to_owned));
+    company.deliver_with("2026-10", &lines, None, hour_of).await;
+    company.run(&close).await;
+    assert_eq!(
+        cut_offs(0).await,
+        [
+            cut("2026-10-14", "reorganisation", Some("5")),
+            cut("2026-10-31", "month", Some("2"))
+        ]
+    );
+    // An export of whole days does not tell, and does not say zero.
+    company.deliver("2026-10", &lines).await;
+    company.run(&close).await;
+    assert_eq!(
+        cut_offs(1).await,
+        [
+            cut("2026-10-14", "reorganisation", None),
+            cut("2026-10-31", "month", None)
+        ]
+    );
+}

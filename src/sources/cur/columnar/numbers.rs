@@ -1,7 +1,7 @@
 //! Amounts as doubles, and timestamps as UTC days.
 
 use bytes::Bytes;
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, NaiveDate, Timelike, Utc};
 use hashbrown::HashMap;
 use parquet::basic::{LogicalType, TimeUnit, Type as PhysicalType};
 use parquet::column::page::PageReader;
@@ -67,6 +67,8 @@ impl DoubleColumn {
 pub(crate) struct DayColumn {
     pub(crate) codes: Vec<u32>,
     pub(crate) days: Vec<NaiveDate>,
+    /// Of each row, in UTC.
+    pub(crate) hours: Vec<u8>,
 }
 
 impl DayColumn {
@@ -99,7 +101,7 @@ impl DayColumn {
             PhysicalType::INT64 => {
                 let read = Fixed::<Int64Type>::read(group, leaf, i64::from_le_bytes)?;
                 Self::from_values(&read.values, read.present.as_deref(), |value| {
-                    day_of_integer(value, unit.as_ref())
+                    time_of_integer(value, unit.as_ref())
                 })
                 .map(Some)
             }
@@ -109,7 +111,7 @@ impl DayColumn {
                     word[..12].copy_from_slice(&bytes);
                     u128::from_le_bytes(word)
                 })?;
-                Self::from_values(&read.values, read.present.as_deref(), day_of_int96).map(Some)
+                Self::from_values(&read.values, read.present.as_deref(), time_of_int96).map(Some)
             }
             PhysicalType::BYTE_ARRAY => {
                 let Some(text) = TextColumn::read(group, name)? else {
@@ -120,7 +122,7 @@ impl DayColumn {
                 let strings: Vec<&[u8]> = text.strings.iter().collect();
                 Self::from_values(&codes, Some(&present), |code| {
                     let index = usize::try_from(code).ok()?.checked_sub(1)?;
-                    std::str::from_utf8(strings.get(index)?).ok().and_then(day_of_text)
+                    std::str::from_utf8(strings.get(index)?).ok().and_then(time_of_text)
                 })
                 .map(Some)
             }
@@ -131,34 +133,37 @@ impl DayColumn {
     fn from_values<T: Copy + Eq + std::hash::Hash + std::fmt::Display>(
         values: &[T],
         present: Option<&[bool]>,
-        day_of: impl Fn(T) -> Option<NaiveDate>,
+        time_of: impl Fn(T) -> Option<(NaiveDate, u8)>,
     ) -> Result<Self, ColumnError> {
         let mut this = Self {
             codes: Vec::with_capacity(values.len()),
             days: Vec::new(),
+            hours: Vec::with_capacity(values.len()),
         };
-        let mut known: HashMap<T, u32> = HashMap::new();
-        let mut last: Option<(T, u32)> = None;
+        let mut known: HashMap<T, (u32, u8)> = HashMap::new();
+        let mut last: Option<(T, (u32, u8))> = None;
         for (i, &value) in values.iter().enumerate() {
             if present.is_some_and(|present| !present[i]) {
                 this.codes.push(0);
+                this.hours.push(0);
                 continue;
             }
-            let code = match last {
-                Some((same, code)) if same == value => code,
+            let (code, hour) = match last {
+                Some((same, time)) if same == value => time,
                 _ => match known.get(&value) {
-                    Some(code) => *code,
+                    Some(time) => *time,
                     None => {
-                        let day = day_of(value)
+                        let (day, hour) = time_of(value)
                             .ok_or_else(|| ColumnError::damaged(format!("'{value}' in row {i} is no time")))?;
-                        let code = this.code_of(day);
-                        known.insert(value, code);
-                        code
+                        let time = (this.code_of(day), hour);
+                        known.insert(value, time);
+                        time
                     }
                 },
             };
-            last = Some((value, code));
+            last = Some((value, (code, hour)));
             this.codes.push(code);
+            this.hours.push(hour);
         }
         Ok(this)
     }
@@ -172,7 +177,12 @@ impl DayColumn {
     }
 }
 
-fn day_of_integer(value: i64, unit: Option<&TimeUnit>) -> Option<NaiveDate> {
+/// Day and hour in UTC.
+fn day_and_hour(time: DateTime<Utc>) -> (NaiveDate, u8) {
+    (time.date_naive(), u8::try_from(time.hour()).unwrap_or(0))
+}
+
+fn time_of_integer(value: i64, unit: Option<&TimeUnit>) -> Option<(NaiveDate, u8)> {
     let per_second = match unit {
         Some(TimeUnit::MILLIS) => 1_000,
         Some(TimeUnit::MICROS) => 1_000_000,
@@ -182,31 +192,36 @@ fn day_of_integer(value: i64, unit: Option<&TimeUnit>) -> Option<NaiveDate> {
             .iter()
             .find(|n| (1_000_000_000 * **n..7_300_000_000 * **n).contains(&value))?,
     };
-    DateTime::from_timestamp(value.div_euclid(per_second), 0).map(|time| time.date_naive())
+    DateTime::from_timestamp(value.div_euclid(per_second), 0).map(day_and_hour)
 }
 
 /// INT96: nanoseconds of the day in the low eight bytes, the Julian day in the high four.
-fn day_of_int96(value: u128) -> Option<NaiveDate> {
+fn time_of_int96(value: u128) -> Option<(NaiveDate, u8)> {
     const JULIAN_DAY_OF_1970: i64 = 2_440_588;
     const NANOS_PER_DAY: u128 = 86_400_000_000_000;
     let (nanos, julian) = (value & u128::from(u64::MAX), i64::try_from(value >> 64).ok()?);
     let days = julian - JULIAN_DAY_OF_1970 + i64::try_from(nanos / NANOS_PER_DAY).ok()?;
-    DateTime::from_timestamp(days.checked_mul(86_400)?, 0).map(|time| time.date_naive())
+    let seconds = i64::try_from(nanos % NANOS_PER_DAY / 1_000_000_000).ok()?;
+    DateTime::from_timestamp(days.checked_mul(86_400)? + seconds, 0).map(day_and_hour)
 }
 
 /// `2026-10-01T00:00:00.000Z`, `2026-10-01 00:00:00`, or the date alone; another zone is converted to UTC.
-fn day_of_text(text: &str) -> Option<NaiveDate> {
+fn time_of_text(text: &str) -> Option<(NaiveDate, u8)> {
     let (date, time) = text.split_at_checked(10)?;
     let day = date.parse().ok()?;
     let zoneless = time
         .trim_end_matches('Z')
         .trim_end_matches("+00:00")
         .trim_end_matches(" UTC");
-    let plain_time = |t: &str| chrono::NaiveTime::parse_from_str(t, "%H:%M:%S%.f").is_ok();
+    let plain_time = |t: &str| chrono::NaiveTime::parse_from_str(t, "%H:%M:%S%.f").ok();
     match zoneless.strip_prefix(['T', ' ']) {
-        None if time.is_empty() => Some(day),
-        Some(clock) if plain_time(clock) => Some(day),
-        _ => DateTime::parse_from_rfc3339(text).ok().map(|t| t.naive_utc().date()),
+        None if time.is_empty() => Some((day, 0)),
+        clock => match clock.and_then(plain_time) {
+            Some(time) => Some((day, u8::try_from(time.hour()).unwrap_or(0))),
+            None => DateTime::parse_from_rfc3339(text)
+                .ok()
+                .map(|time| day_and_hour(time.to_utc())),
+        },
     }
 }
 
@@ -359,27 +374,30 @@ mod tests {
     #[test]
     fn times_of_every_spelling_are_utc_days() {
         let day: NaiveDate = "2026-10-31".parse().unwrap_or_default();
-        for text in [
-            "2026-10-31",
-            "2026-10-31T23:59:59Z",
-            "2026-10-31 00:00:00",
-            "2026-10-31T00:00:00.000Z",
-            "2026-11-01T08:00:00+09:00",
+        for (text, hour) in [
+            ("2026-10-31", 0),
+            ("2026-10-31T23:59:59Z", 23),
+            ("2026-10-31 00:00:00", 0),
+            ("2026-10-31T15:00:00.000Z", 15),
+            ("2026-11-01T08:00:00+09:00", 23),
         ] {
-            assert_eq!(day_of_text(text), Some(day), "{text}");
+            assert_eq!(time_of_text(text), Some((day, hour)), "{text}");
         }
         for text in ["", "2026-10", "2026-10-31x", "2026-10-31T25:00:00Z", "31.10.2026 00:00"] {
-            assert_eq!(day_of_text(text), None, "{text}");
+            assert_eq!(time_of_text(text), None, "{text}");
         }
         let seconds = 1_793_491_199; // 2026-10-31T23:59:59Z
         for scale in [1, 1_000, 1_000_000, 1_000_000_000] {
-            assert_eq!(day_of_integer(seconds * scale, None), Some(day), "{scale}");
+            assert_eq!(time_of_integer(seconds * scale, None), Some((day, 23)), "{scale}");
         }
-        assert_eq!(day_of_integer(-1, None), None);
-        assert_eq!(day_of_integer(seconds * 1_000, Some(&TimeUnit::MILLIS)), Some(day));
+        assert_eq!(time_of_integer(-1, None), None);
         assert_eq!(
-            day_of_int96(u128::from(2_461_345_u32) << 64 | 86_399_000_000_000),
-            Some(day)
+            time_of_integer(seconds * 1_000, Some(&TimeUnit::MILLIS)),
+            Some((day, 23))
+        );
+        assert_eq!(
+            time_of_int96(u128::from(2_461_345_u32) << 64 | 86_399_000_000_000),
+            Some((day, 23))
         );
     }
 }

@@ -95,6 +95,7 @@ impl Ledger {
             usage_dates: rows()
                 .map(|row| self.days.days[self.days.codes[row] as usize - 1])
                 .collect(),
+            hours: rows().map(|row| self.days.hours[row]).collect(),
             costs: rows().map(|row| self.cost(row)).collect::<Result<_>>()?,
             net_costs: rows().map(|row| self.net_cost(row)).collect::<Result<_>>()?,
             payers: texts(self.payers, PAYER, sums)?,
@@ -187,6 +188,7 @@ impl Ledger {
 /// The ledger's columns for the kept rows only.
 pub(super) struct KeptLedger {
     pub(super) usage_dates: Vec<NaiveDate>,
+    pub(super) hours: Vec<u8>,
     pub(super) payers: Vec<TextId>,
     pub(super) accounts: Vec<TextId>,
     pub(super) sellers: Vec<TextId>,
