@@ -1,5 +1,7 @@
 //! Words of the books in Japanese, for files that finance hands on.
 
+use super::journal::SlipKind;
+use crate::domain::cost_basis::CostBasis;
 use crate::domain::reconciliation::StepName;
 
 pub(super) const fn japanese_step(step: StepName) -> &'static str {
@@ -42,5 +44,34 @@ pub(super) const fn japanese_step(step: StepName) -> &'static str {
         StepName::BesideReversalOfTheseAccruals => "参考: 同 戻し",
         StepName::BesideRateOfTheInvoicesLessPolicy => "参考: 請求書と社内方針のレート差",
         StepName::BesideReverseChargeBase => "参考: リバースチャージの課税標準",
+    }
+}
+
+pub(super) const fn japanese_slip(kind: SlipKind) -> &'static str {
+    match kind {
+        SlipKind::Accrual => "概算計上",
+        SlipKind::Reversal => "概算戻し",
+        SlipKind::Actual => "実績",
+        SlipKind::Cancellation => "取消",
+        SlipKind::TrueUp => "過月分調整",
+        SlipKind::Reclass => "過月分振替",
+        SlipKind::RateDifference => "為替差額",
+    }
+}
+
+/// Words of a sealed head.  One that this version does not know stands as it was sealed.
+pub(super) fn japanese_word(word: &str) -> &str {
+    match word {
+        "UTC, as AWS bills them" => "UTC (AWSの請求月)",
+        "month" => "月末",
+        "fiscal year" => "会計年度末",
+        "reorganisation" => "組織変更の前日",
+        "invoice" => "請求書",
+        "planning" => "社内レート",
+        "ttm" => "TTM",
+        "interbank" => "銀行間",
+        word if word == CostBasis::Unblended.words() => "割引前の原価と割引行",
+        word if word == CostBasis::Net.words() => "割引後の原価 (割引行なし)",
+        other => other,
     }
 }

@@ -3,7 +3,7 @@
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
 use super::journal::Journal;
-use super::words::japanese_step;
+use super::words::{japanese_slip, japanese_step, japanese_word};
 use super::{Language, SealedStatement};
 use crate::domain::books::Column;
 use crate::domain::chargeback::{Chargeback, GroupBy};
@@ -272,7 +272,7 @@ fn journal(
                 let texts = [
                     journal.legal_entity.as_str(),
                     &slip.number,
-                    slip.kind.as_str(),
+                    language.choose(japanese_slip(slip.kind), slip.kind.as_str()),
                     &date,
                     &line.debit.account,
                     &line.debit.department_name,
@@ -308,6 +308,10 @@ fn assumptions(
         serde_json::Value::Null => String::new(),
         other => other.to_string(),
     };
+    let word = |value: &serde_json::Value| match language {
+        Language::Japanese => japanese_word(&text(value)).to_owned(),
+        Language::English => text(value),
+    };
     let head = &statement.head;
     let version = statement.version.to_string();
     for (item, value) in [
@@ -324,8 +328,8 @@ fn assumptions(
             statement.sealed_at.to_rfc3339(),
         ),
         (language.choose("データ時点", "data as of"), text(&head["data_as_of"])),
-        (language.choose("月の区切り", "days are"), text(&head["days_are"])),
-        (language.choose("原価の基準", "cost basis"), text(&head["cost_basis"])),
+        (language.choose("月の区切り", "days are"), word(&head["days_are"])),
+        (language.choose("原価の基準", "cost basis"), word(&head["cost_basis"])),
         (
             language.choose("組織マスタの版", "directory version"),
             text(&head["directory_version"]),
@@ -364,10 +368,10 @@ fn assumptions(
         } else {
             text(&cut["usd"])
         };
-        rows.push(&[&item, &text(&cut["before"]), "", &usd], &[])?;
+        rows.push(&[&item, &word(&cut["before"]), "", &usd], &[])?;
     }
     for rate in each("rates") {
-        let item = format!("{} ({})", language.choose("為替レート", "rate"), text(&rate["kind"]));
+        let item = format!("{} ({})", language.choose("為替レート", "rate"), word(&rate["kind"]));
         let source = format!(
             "{} {} {}",
             text(&rate["source"]),

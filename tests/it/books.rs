@@ -6,6 +6,7 @@ mod closing;
 mod company;
 mod directory_http;
 mod files;
+mod golden;
 mod http;
 mod october;
 mod provisional;
