@@ -9,3 +9,4 @@ pub mod directory_csv;
 pub mod finance_csv;
 pub mod holiday_csv;
 pub mod identity;
+pub mod invoicing;

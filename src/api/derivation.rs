@@ -2,9 +2,12 @@
 //!
 //! From the yen back to the dollars, the rate or invoice, the rule that gave the department its share, and the line items.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Extension, State};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
@@ -12,20 +15,22 @@ use super::chargeback::{begin_moment, not_loaded, parse_period};
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::allocation::AllocationRule;
-use crate::domain::books::{Basis, Column, spread_over_leaves};
+use crate::domain::books::{Basis, Column, Posting, spread_over_leaves};
 use crate::domain::chargeback::Reporting;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::rate::YenRates;
+use crate::domain::statement::StatementLine;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
+use crate::store::allocation::list_rules;
 use crate::store::books::{Leaves, MonthBooks, assemble, assemble_by};
 use crate::store::chargeback::find_data_as_of;
 use crate::store::directory::list_departments;
 use crate::store::explain::{LineItems, list_line_items};
 use crate::store::month::find_state;
-use crate::store::statements::find_statement;
+use crate::store::statements::{Statement, find_statement, list_lines, list_postings};
 use crate::store::tokens::note_personal_data_read;
 use crate::store::{StoreError, StoreResult};
 
@@ -108,18 +113,37 @@ pub async fn derive(
     let leaves = if person.is_some() { Leaves::People } else { Leaves::None };
     let reporting = Reporting::Yen(yen);
     let departments = list_departments(&mut moment).await?;
-    // A closed month is explained by the rules that it was sealed with.
-    let books = match find_state(&mut moment, period).await?.statement_id {
-        None => assemble(&mut moment, period, &departments, reporting, leaves).await?,
-        Some(statement_id) => {
-            let version = find_statement(&mut moment, statement_id).await?.allocation_version;
-            let rules = crate::store::allocation::list_rules(&mut moment, version).await?;
-            assemble_by(&mut moment, period, &departments, reporting, leaves, (rules, version)).await?
+    let parts = match find_state(&mut moment, period).await?.statement_id {
+        None => {
+            let books = assemble(&mut moment, period, &departments, reporting, leaves).await?;
+            match person {
+                None => parts_of_department(&books, department.unwrap_or_default()),
+                Some(person) => parts_of_person(&books, person)?,
+            }
         }
-    };
-    let parts = match person {
-        None => parts_of_department(&books, department.unwrap_or_default()),
-        Some(person) => parts_of_person(&books, person)?,
+        // The amounts of a closed month are the sealed ones; the rules that it was sealed with say why.
+        Some(statement_id) => {
+            let statement = find_statement(&mut moment, statement_id).await?;
+            let version = statement.allocation_version;
+            let rules = list_rules(&mut moment, version).await?;
+            let books = assemble_by(
+                &mut moment,
+                period,
+                &departments,
+                reporting,
+                Leaves::None,
+                (rules, version),
+            )
+            .await?;
+            let sealed = SealedParts::of(&statement, &books);
+            match person {
+                None => {
+                    let postings = list_postings(&mut moment, statement_id).await?;
+                    sealed.of_department(&postings, department.unwrap_or_default())
+                }
+                Some(person) => sealed.of_person(&list_lines(&mut moment, statement_id).await?, person),
+            }
+        }
     };
     moment.commit().await?;
     // Charges are read outside of the moment: a part that is swapped in meanwhile would look empty to it.
@@ -155,6 +179,110 @@ fn line_item(items: &LineItems, with_people: bool) -> LineItemView {
         rule: items.rule.clone(),
         person_rule: items.person_rule.clone(),
         invoice: items.invoice.clone(),
+    }
+}
+
+/// The parts of a sealed statement, with the reasons that today's charges and the sealed rules give for them.
+struct SealedParts<'b> {
+    head: Value,
+    books: &'b MonthBooks,
+}
+
+impl<'b> SealedParts<'b> {
+    fn of(statement: &Statement, books: &'b MonthBooks) -> Self {
+        Self {
+            head: serde_json::from_str(&statement.head).unwrap_or_default(),
+            books,
+        }
+    }
+
+    fn of_department(&self, postings: &[(String, Posting)], department: &str) -> Vec<PartView> {
+        let own = postings
+            .iter()
+            .filter(|(_, posting)| posting.department.as_deref() == Some(department));
+        let parts = own.map(|(currency, posting)| {
+            let because = match &posting.pool {
+                Some(pool) => pool.to_string(),
+                None => match self.group_now(posting.group) {
+                    Some(group) => reasons(self.books, group, posting.column, department),
+                    None => "as it was sealed".to_owned(),
+                },
+            };
+            self.part(
+                (posting.group, posting.column),
+                because,
+                (posting.billed, currency),
+                posting.amount,
+            )
+        });
+        parts.collect()
+    }
+
+    fn of_person(&self, lines: &[StatementLine], person: &str) -> Vec<PartView> {
+        type Sums<'l> = BTreeMap<(usize, Column, &'l str, &'l str), (Amount, Amount)>;
+        let mut sums = Sums::new();
+        for line in lines.iter().filter(|line| line.person.as_deref() == Some(person)) {
+            let department = line.department.as_deref().unwrap_or_default();
+            let sum = sums
+                .entry((line.bill_group, line.column, department, &line.currency))
+                .or_default();
+            *sum = (sum.0 + line.billed, sum.1 + line.amount);
+        }
+        let parts = sums
+            .iter()
+            .map(|((group, column, department, currency), (billed, amount))| {
+                let because = match column {
+                    Column::Direct => format!("own usage, in {department}"),
+                    _ => format!("by own usage, of what {department} has"),
+                };
+                self.part((*group, *column), because, (*billed, currency), *amount)
+            });
+        parts.collect()
+    }
+
+    /// Payer, seller and invoice of a sealed group.
+    fn bill(&self, group: usize) -> (String, String, Option<String>) {
+        let bill = &self.head["groups"][group]["bills"][0];
+        let text = |key: &str| bill[key].as_str().map(str::to_owned);
+        (
+            text("payer").unwrap_or_default(),
+            text("seller").unwrap_or_default(),
+            text("invoice"),
+        )
+    }
+
+    /// The group of today's books that the sealed one is, where its bill is still there.
+    fn group_now(&self, group: usize) -> Option<usize> {
+        let (payer, seller, invoice) = self.bill(group);
+        let groups = self.books.converted.groups.iter().enumerate();
+        let mut same = groups.filter(|(_, group)| {
+            let bill = group.bills.first().map(|bill| &self.books.ledger.bills[*bill]);
+            bill.is_some_and(|bill| bill.payer == payer && bill.seller == seller && bill.invoice == invoice)
+        });
+        same.next().map(|(nth, _)| nth)
+    }
+
+    fn part(
+        &self,
+        (group, column): (usize, Column),
+        because: String,
+        (billed, currency): (Amount, &str),
+        amount: Amount,
+    ) -> PartView {
+        let (payer, seller, invoice) = self.bill(group);
+        let now = self.group_now(group).map(|group| &self.books.converted.groups[group]);
+        let exact = now.and_then(|group| group.exact(column, billed));
+        PartView {
+            column: column.as_str(),
+            payer,
+            seller,
+            invoice,
+            because,
+            billed: MoneyView::new(billed, currency),
+            exact: exact.map(|exact| exact.to_string()),
+            rounding: exact.map(|exact| (amount - exact).to_string()),
+            amount: MoneyView::new(amount, "JPY"),
+        }
     }
 }
 

@@ -26,7 +26,8 @@ use crate::jobs::close_month::{Checked, check};
 use crate::sources::holiday_csv::read_holidays;
 use crate::store::accruals::find_accrued;
 use crate::store::books::{Leaves, assemble};
-use crate::store::chargeback::find_data_as_of;
+use crate::store::chargeback::{find_data_as_of, sum_without_tax};
+use crate::store::cost_explorer::find_month_total;
 use crate::store::department_statements::{Standing, list_standings};
 use crate::store::directory::list_departments;
 use crate::store::month::{find_state, list_events};
@@ -41,7 +42,17 @@ pub struct ReconciliationView {
     pub steps: Vec<ReconciliationStepView>,
     /// Must be zero.
     pub unexplained: MoneyView,
+    /// Cost Explorer beside the bill; null while it was not asked for every day of the month.
+    pub cost_explorer: Option<CostExplorerView>,
     pub findings: Vec<FindingView>,
+}
+
+/// What Cost Explorer says of the month's Bedrock services, without tax, and the bill as it is delivered now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CostExplorerView {
+    pub total: MoneyView,
+    pub bill: MoneyView,
+    pub difference: MoneyView,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,8 +70,10 @@ pub async fn reconciliation(
     yen: YenRates,
 ) -> StoreResult<ReconciliationView> {
     let mut moment = begin_moment(connection).await?;
+    let cost_explorer = beside_cost_explorer(&mut moment, period).await?;
     if let Some(statement_id) = find_state(&mut moment, period).await?.statement_id {
-        return Ok(sealed_reconciliation(&find_statement(&mut moment, statement_id).await?));
+        let statement = find_statement(&mut moment, statement_id).await?;
+        return Ok(sealed_reconciliation(&statement, cost_explorer));
     }
     let departments = list_departments(&mut moment).await?;
     let reporting = Reporting::Yen(yen);
@@ -89,6 +102,7 @@ pub async fn reconciliation(
         period: period.to_string(),
         steps: view.collect(),
         unexplained: MoneyView::new(unexplained, "USD"),
+        cost_explorer,
         findings: books
             .findings
             .iter()
@@ -97,8 +111,24 @@ pub async fn reconciliation(
     })
 }
 
+async fn beside_cost_explorer(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+) -> StoreResult<Option<CostExplorerView>> {
+    let Some(total) = find_month_total(connection, period).await? else {
+        return Ok(None);
+    };
+    let bill = sum_without_tax(connection, period).await?;
+    let usd = |amount| MoneyView::new(amount, "USD");
+    Ok(Some(CostExplorerView {
+        total: usd(total),
+        bill: usd(bill),
+        difference: usd(total - bill),
+    }))
+}
+
 /// A closed month is reconciled as it was sealed.
-fn sealed_reconciliation(statement: &Statement) -> ReconciliationView {
+fn sealed_reconciliation(statement: &Statement, cost_explorer: Option<CostExplorerView>) -> ReconciliationView {
     let head: serde_json::Value = serde_json::from_str(&statement.head).unwrap_or_default();
     let money = |value: &serde_json::Value, currency: &str| {
         let amount = value.as_str().and_then(Amount::parse).unwrap_or_default();
@@ -119,6 +149,7 @@ fn sealed_reconciliation(statement: &Statement) -> ReconciliationView {
         period: statement.period.to_string(),
         steps,
         unexplained: MoneyView::new(unexplained, "USD"),
+        cost_explorer,
         findings: Vec::new(),
     }
 }

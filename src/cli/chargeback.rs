@@ -83,6 +83,9 @@ pub(super) enum ChargebackCommand {
         /// Number of the slip in the books
         #[arg(long)]
         slip: Vec<String>,
+        /// Number of an earlier statement, whose slips were posted before the month was reopened
+        #[arg(long)]
+        statement: Option<i32>,
     },
 }
 
@@ -129,7 +132,11 @@ pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) ->
         ChargebackCommand::Lock { period } => steps::lock(context, period).await,
         ChargebackCommand::Reopen { period, reason } => steps::reopen(context, period, &reason).await,
         ChargebackCommand::Reclass(arguments) => steps::reclass(context, arguments).await,
-        ChargebackCommand::Posted { period, slip } => steps::posted(context, period, &slip).await,
+        ChargebackCommand::Posted {
+            period,
+            slip,
+            statement,
+        } => steps::posted(context, period, &slip, statement).await,
     }
 }
 

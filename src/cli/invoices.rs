@@ -1,4 +1,4 @@
-//! `anbun invoices add|import|list|remove`
+//! `anbun invoices add|import|fetch|list|remove`
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use clap::Subcommand;
 use rust_decimal::Decimal;
 
+use super::locations::account_access;
 use super::output::{self, Table, print_findings};
 use super::{CommandContext, NeedsDecision};
 use crate::api::registers::InvoiceView;
@@ -20,7 +21,9 @@ use crate::domain::period::BillingPeriod;
 use crate::jobs::keep_registers::{keep_invoices, remove_invoice};
 use crate::sources::csv_table::CsvTable;
 use crate::sources::finance_csv::read_invoices;
+use crate::sources::invoicing::Invoicing;
 use crate::store::invoices::list_invoices;
+use crate::store::manual_pools::list_payers;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum InvoicesCommand {
@@ -28,6 +31,16 @@ pub(super) enum InvoicesCommand {
     Add(Box<AddArguments>),
     /// Record invoices from CSV, all or none
     Import { file: PathBuf },
+    /// Record a month's invoices from AWS Invoicing; needs invoicing:ListInvoiceSummaries
+    Fetch {
+        period: BillingPeriod,
+        /// Every payer with a bill in the month by default
+        #[arg(long)]
+        payer: Vec<String>,
+        /// Only print what would be recorded
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Recorded invoices
     List { period: Option<BillingPeriod> },
     /// Take an invoice out, to record it again; not of a month that is closed
@@ -101,6 +114,7 @@ pub(super) async fn run(context: &CommandContext, command: InvoicesCommand) -> a
             record(context, vec![invoice]).await
         }
         InvoicesCommand::Import { file } => record(context, read_invoices(&CsvTable::read(&file)?)?).await,
+        InvoicesCommand::Fetch { period, payer, dry_run } => fetch(context, period, payer, dry_run).await,
         InvoicesCommand::List { period } => list(context, period).await,
         InvoicesCommand::Remove { invoice_id } => remove(context, &invoice_id).await,
     }
@@ -155,6 +169,70 @@ async fn record(context: &CommandContext, invoices: Vec<Invoice>) -> anyhow::Res
         return Err(NeedsDecision(format!("{decide} findings about them need a decision")).into());
     }
     Ok(())
+}
+
+/// Records the invoices of a month that the register does not have; says what it has otherwise and what cannot be read.
+async fn fetch(
+    context: &CommandContext,
+    period: BillingPeriod,
+    payers: Vec<String>,
+    dry_run: bool,
+) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::KeepRegisters)?;
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let payers = match payers.is_empty() {
+        true => list_payers(&mut connection, period).await?,
+        false => payers,
+    };
+    if payers.is_empty() {
+        anyhow::bail!("no delivery of {period} is loaded: name the payer with --payer");
+    }
+    let recorded = list_invoices(&mut connection, None).await?;
+    let invoicing = Invoicing::connect(&account_access(&context.config)).await;
+    let mut table = Table::new(&["invoice", "is", "net USD", "net JPY", "what"]);
+    let (mut new, mut to_decide) = (Vec::new(), 0);
+    for payer in &payers {
+        for found in invoicing.fetch_invoices(payer, period).await? {
+            let row = match found {
+                Err((id, what)) => {
+                    to_decide += 1;
+                    vec![id, "NOT READ".to_owned(), String::new(), String::new(), what]
+                }
+                Ok(invoice) => {
+                    let known = recorded.iter().find(|known| known.invoice_id == invoice.invoice_id);
+                    let (is, what) = match known {
+                        None => ("new", String::new()),
+                        Some(known) if known.says_the_same(&invoice) => ("recorded", String::new()),
+                        Some(_) => (
+                            "DIFFERS",
+                            "the register has other amounts: compare with 'anbun invoices list'".to_owned(),
+                        ),
+                    };
+                    to_decide += usize::from(is == "DIFFERS");
+                    let jpy = invoice.net_jpy.map(|yen| grouped(&yen.to_string())).unwrap_or_default();
+                    let usd = grouped(&invoice.net_usd.to_string());
+                    let row = vec![invoice.invoice_id.clone(), is.to_owned(), usd, jpy, what];
+                    if is == "new" {
+                        new.push(invoice);
+                    }
+                    row
+                }
+            };
+            table.push(row);
+        }
+    }
+    let views: Vec<InvoiceView> = new.iter().map(InvoiceView::of).collect();
+    output::print(context.format(), &views, &table)?;
+    if dry_run {
+        eprintln!("nothing was recorded: this was a dry run");
+    } else if !new.is_empty() {
+        record(context, new).await?;
+    }
+    match to_decide {
+        0 => Ok(()),
+        left => Err(NeedsDecision(format!("{left} invoices need a decision")).into()),
+    }
 }
 
 async fn list(context: &CommandContext, period: Option<BillingPeriod>) -> anyhow::Result<()> {

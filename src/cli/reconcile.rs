@@ -34,6 +34,11 @@ pub(super) async fn run(context: &CommandContext, arguments: ReconcileArguments)
         ]);
     }
     output::print(context.format(), &view, &table)?;
+    if let Some(explorer) = &view.cost_explorer {
+        let (total, bill) = (grouped(&explorer.total.amount), grouped(&explorer.bill.amount));
+        let difference = grouped(&explorer.difference.amount);
+        eprintln!("beside: Cost Explorer {total} USD without tax, the bill {bill} USD; {difference} USD apart");
+    }
     output::print_findings(&view.findings);
     if view.unexplained.amount != "0" {
         return Err(NeedsDecision(format!("{} USD are unexplained", view.unexplained.amount)).into());

@@ -138,6 +138,15 @@ impl Invoice {
         Ok(())
     }
 
+    /// Whether another record of the invoice has the same amounts; what a person adds (number, treatment, file) may differ.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let amounts = |invoice: &Self| {
+            let totals = invoice.totals().map(|totals| (totals.net, totals.tax));
+            (invoice.net_usd, invoice.tax_usd(), totals, invoice.currency.clone())
+        };
+        amounts(self) == amounts(other) && self.payer == other.payer && self.period == other.period
+    }
+
     pub fn tax_usd(&self) -> Amount {
         self.taxes.iter().map(|tax| tax.usd).sum()
     }

@@ -150,3 +150,11 @@ pub async fn list_project_names(
         .await?;
     Ok(rows.into_iter().map(|row| (row.code, row.name)).collect())
 }
+
+/// What a month's Bedrock lines come to as delivered, in dollars without tax.
+pub async fn sum_without_tax(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Amount> {
+    let sum = sqlx::query_file_scalar!("queries/chargeback/sum_without_tax.sql", period.first_day())
+        .fetch_one(connection)
+        .await?;
+    Amount::from_decimal(sum).ok_or(StoreError::TooLarge)
+}

@@ -424,3 +424,14 @@ pub async fn list_payer_months(connection: &mut PgConnection) -> StoreResult<Pay
     }
     Ok(months)
 }
+
+/// What Cost Explorer says of a month's Bedrock services in dollars, without tax; none while it was not asked for every day.
+pub async fn find_month_total(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Option<Amount>> {
+    let days = period.days();
+    let row = sqlx::query_file!("queries/cost_explorer/sum_month.sql", days.from, days.to)
+        .fetch_one(connection)
+        .await?;
+    let is_whole = usize::try_from(row.days).is_ok_and(|asked| asked == days.iter().count());
+    let total = Amount::from_decimal(row.cost).ok_or(StoreError::TooLarge)?;
+    Ok(is_whole.then_some(total))
+}

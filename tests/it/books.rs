@@ -8,6 +8,7 @@ mod directory_http;
 mod files;
 mod golden;
 mod http;
+mod invoicing;
 mod october;
 mod provisional;
 mod reorganisation;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::api::month::{StatementView, check_views};
 use crate::api::view::grouped;
@@ -16,7 +16,7 @@ use crate::domain::period::BillingPeriod;
 use crate::jobs::close_month::{self, Closed};
 use crate::store::directory::list_departments;
 use crate::store::month::{find_state, note_posted};
-use crate::store::statements::{find_statement, list_postings};
+use crate::store::statements::{find_statement, list_postings, list_statements};
 use crate::store::true_ups::{Reclass, record_reclass};
 
 #[derive(serde::Serialize)]
@@ -110,17 +110,30 @@ pub(super) async fn reopen(context: &CommandContext, period: BillingPeriod, reas
     Ok(())
 }
 
-pub(super) async fn posted(context: &CommandContext, period: BillingPeriod, slips: &[String]) -> anyhow::Result<()> {
+pub(super) async fn posted(
+    context: &CommandContext,
+    period: BillingPeriod,
+    slips: &[String],
+    version: Option<i32>,
+) -> anyhow::Result<()> {
     authorize(&context.actor, Action::CloseMonths)?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
-    let Some(statement_id) = find_state(&mut connection, period).await?.statement_id else {
-        bail!("{period} is open: close it first, then post its journal");
+    let statement = match (version, find_state(&mut connection, period).await?.statement_id) {
+        (Some(version), _) => {
+            let all = list_statements(&mut connection, period).await?;
+            let found = all.into_iter().find(|statement| statement.version == version);
+            found.with_context(|| format!("{period} has no statement {version}"))?
+        }
+        (None, Some(statement_id)) => find_statement(&mut connection, statement_id).await?,
+        (None, None) => bail!(
+            "{period} is open: close it first, then post its journal; of one that was posted before it was reopened name the --statement"
+        ),
     };
+    let statement_id = statement.statement_id;
     if slips.is_empty() {
         return Err(Usage("name the slip that the books hold, with --slip".to_owned()).into());
     }
-    let statement = find_statement(&mut connection, statement_id).await?;
     let prefix = slip_prefix(period, statement.version);
     if let Some(other) = slips.iter().find(|slip| !slip.starts_with(&prefix)) {
         bail!(

@@ -109,6 +109,11 @@ pub(super) fn policy(export: &BillExport) -> anyhow::Result<String> {
                 json!(["ce:GetCostAndUsage", "ce:GetDimensionValues", "ce:ListCostAllocationTags"]),
                 "*".to_owned(),
             ),
+            statement(
+                "ReadInvoices",
+                json!(["invoicing:ListInvoiceSummaries"]),
+                "*".to_owned(),
+            ),
         ],
     }))
 }

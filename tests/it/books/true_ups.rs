@@ -90,6 +90,15 @@ async fn what_comes_after_the_lock_is_novembers() {
 
     company.deliver("2026-10", &refunded(7.0)).await;
     assert_eq!(company.rows("2026-10").await, locked);
+    // A locked month is explained by what was sealed, whatever its bill says now.
+    for (department, total) in [("sales", "13816"), ("engineering", "7546")] {
+        let explained = company
+            .json(&["explain", "department", department, "--period", "2026-10"])
+            .await;
+        assert_eq!(explained["total"]["amount"], total, "{explained}");
+    }
+    let person = company.json(&["explain", "person", "p1", "--period", "2026-10"]).await;
+    assert_eq!(person["total"]["amount"], "13816");
     assert_eq!(
         adjusted(&company, "2026-11").await,
         [row("sales", -751, 859), row("engineering", -376, -376)]
