@@ -1,6 +1,7 @@
 //! JSON, one file per resource.  The commands print the same views.  Imports domain, store, http.
 
 mod acting;
+pub mod budgets;
 pub mod change;
 pub mod chargeback;
 pub mod costs;
@@ -44,6 +45,7 @@ use crate::http::AppState;
         (name = "costs", description = "Any slice of the charges"),
         (name = "principals", description = "Who called, and whose that is"),
         (name = "registers", description = "Rates, invoices, rules for shared cost"),
+        (name = "budgets", description = "What a company means to spend"),
         (name = "directory", description = "Departments, people, projects, and whose principals are"),
         (name = "operations", description = "What is loaded")
     )
@@ -55,6 +57,7 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(ApiDocument::openapi())
         .routes(routes!(chargeback::get_chargeback))
         .routes(routes!(change::get_change))
+        .routes(routes!(change::get_budget_change))
         .routes(routes!(statement::get_statement))
         .routes(routes!(steps::close))
         .routes(routes!(steps::lock))
@@ -78,6 +81,7 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(registers::list_rates, registers::changes::post_rates))
         .routes(routes!(registers::list_invoices, registers::changes::post_invoices))
         .routes(routes!(registers::list_rules, registers::changes::post_rules))
+        .routes(routes!(budgets::get_budgets, budgets::post_budgets))
         .routes(routes!(registers::list_pools, registers::changes::post_pool))
         .routes(routes!(
             directory::departments::list_rows,

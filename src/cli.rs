@@ -1,6 +1,7 @@
 //! Commands, one file each; they do the wiring.  Data on stdout, progress and errors on stderr.
 
 mod allocation;
+mod budgets;
 mod chargeback;
 mod config;
 mod costs;
@@ -103,6 +104,9 @@ enum Command {
     /// Rules for shared cost
     #[command(subcommand)]
     Allocation(allocation::AllocationCommand),
+    /// What the company means to spend
+    #[command(subcommand)]
+    Budgets(budgets::BudgetsCommand),
     /// Tokens that open the server
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -287,6 +291,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             Command::Rates(command) => rates::run(&context, command).await,
             Command::Invoices(command) => invoices::run(&context, command).await,
             Command::Allocation(command) => allocation::run(&context, command).await,
+            Command::Budgets(command) => budgets::run(&context, command).await,
             Command::Token(command) => token::run(&context, command).await,
             Command::Job(command) => job::run(&context, command).await,
             Command::Setup(command) => setup::run(&context, command).await,

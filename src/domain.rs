@@ -7,6 +7,7 @@ pub mod allocation;
 pub mod attribution;
 pub mod booked;
 pub mod books;
+pub mod budget;
 pub mod calendar;
 pub mod change;
 pub mod charge;

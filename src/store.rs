@@ -4,6 +4,7 @@
 pub mod accruals;
 pub mod allocation;
 pub mod books;
+pub mod budgets;
 pub mod changes;
 pub mod chargeback;
 mod copy;

@@ -12,20 +12,23 @@ use super::chargeback::{ViewQuestion, begin_moment, not_loaded, parse_period};
 use super::sealed::SealedMonth;
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
-use crate::domain::change::{MonthOf, reasons};
+use crate::domain::budget::BudgetScope;
+use crate::domain::change::{MonthOf, reasons, reasons_against_budget};
 use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
 use crate::domain::rate::YenRates;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
-use crate::store::StoreResult;
 use crate::store::books::{Leaves, assemble};
+use crate::store::budgets::list_budgets;
 use crate::store::chargeback::find_data_as_of;
 use crate::store::directory::list_departments;
 use crate::store::explain::list_segments;
 use crate::store::month::find_state;
+use crate::store::rates::read_rate_book;
+use crate::store::{StoreError, StoreResult};
 
 /// Why amounts changed; the reasons of each department add up to its change.
 #[derive(Debug, Serialize, ToSchema)]
@@ -99,6 +102,81 @@ pub async fn change(
         against: against.to_string(),
         departments: departments.into_iter().map(|(_, view)| view).collect(),
     }))
+}
+
+/// Compares a month with the budgets of its departments; `None` where it is not loaded.  Departments without a budget are left out.
+pub async fn change_against_budget(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    yen: YenRates,
+) -> StoreResult<Option<BudgetChangeView>> {
+    let mut moment = begin_moment(connection).await?;
+    let Some(months) = read(&mut moment, period, yen).await? else {
+        return Ok(None);
+    };
+    let budgets = list_budgets(&mut moment).await?;
+    let (policy, _) = read_rate_book(&mut moment, yen).await?.resolve(period);
+    moment.commit().await?;
+    let money = |amount| MoneyView::new(amount, "JPY");
+    let nothing = MonthOf::default();
+    let mut departments = Vec::new();
+    let of_departments = budgets
+        .iter()
+        .filter(|budget| budget.scope == BudgetScope::Department && budget.holds_in(period));
+    for budget in of_departments {
+        let rate = budget.rate.unwrap_or(policy.value);
+        let rate = Ratio::of_rate(rate).ok_or(StoreError::TooLarge)?;
+        let month = months.get(&budget.code).unwrap_or(&nothing);
+        let budgeted = budget.month_in_yen(rate).ok_or(StoreError::TooLarge)?;
+        let total: Amount = month.columns.values().copied().sum();
+        let reasons = reasons_against_budget(budgeted, rate, month);
+        departments.push(BudgetDepartmentView {
+            department: budget.code.clone(),
+            budget: budget.name.clone(),
+            budgeted: money(budgeted),
+            actual: money(total),
+            difference: money(total - budgeted),
+            reasons: reasons
+                .into_iter()
+                .map(|reason| BudgetReasonView {
+                    reason: reason.name,
+                    model: reason.model,
+                    amount: money(reason.amount),
+                })
+                .collect(),
+        });
+    }
+    Ok(Some(BudgetChangeView {
+        period: period.to_string(),
+        departments,
+    }))
+}
+
+/// Why departments are not at their budgets; the reasons of each, the budget with a minus among them, add up to the difference.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BudgetChangeView {
+    pub period: String,
+    pub departments: Vec<BudgetDepartmentView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BudgetDepartmentView {
+    pub department: String,
+    /// Its name.
+    pub budget: String,
+    /// For one month; of a longer one an equal part.
+    pub budgeted: MoneyView,
+    pub actual: MoneyView,
+    pub difference: MoneyView,
+    pub reasons: Vec<BudgetReasonView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BudgetReasonView {
+    pub reason: &'static str,
+    /// Of usage.
+    pub model: Option<String>,
+    pub amount: MoneyView,
 }
 
 async fn read(
@@ -179,4 +257,29 @@ pub async fn get_change(
     let mut connection = state.database.pool.acquire().await?;
     let view = change(&mut connection, period, against, state.config.currency.yen()).await?;
     Ok(Json(view.ok_or_else(|| not_loaded(against.min(period)))?))
+}
+
+/// Why departments are not at their budgets.
+#[utoipa::path(
+    get,
+    path = "/api/v1/chargeback/{period}/budgets",
+    tag = "budgets",
+    params(("period" = String, Path, description = "Month as YYYY-MM")),
+    responses(
+        (status = 200, body = BudgetChangeView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn get_budget_change(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(period): Path<String>,
+) -> Result<Json<BudgetChangeView>, ApiError> {
+    let period = parse_period(&period)?;
+    authorize(&actor, Action::ReadChargeback)?;
+    let mut connection = state.database.pool.acquire().await?;
+    let view = change_against_budget(&mut connection, period, state.config.currency.yen()).await?;
+    Ok(Json(view.ok_or_else(|| not_loaded(period))?))
 }

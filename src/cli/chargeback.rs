@@ -9,7 +9,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::CommandContext;
 use super::output::{self, Table};
-use crate::api::change::change;
+use crate::api::change::{change, change_against_budget};
 use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, not_loaded, nothing_to_show};
 use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
@@ -42,6 +42,9 @@ pub(super) enum ChargebackCommand {
         /// The earlier month; the one before by default
         #[arg(long)]
         against: Option<BillingPeriod>,
+        /// Against the departments' budgets instead of another month
+        #[arg(long, conflicts_with = "against")]
+        budget: bool,
     },
     /// A file for finance, made from the sealed statement
     Export(export::ExportArguments),
@@ -123,7 +126,10 @@ pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) ->
             };
             preview(context, period, &query).await
         }
-        ChargebackCommand::Why { period, against } => why(context, period, against).await,
+        ChargebackCommand::Why {
+            period, budget: true, ..
+        } => why_not_budget(context, period).await,
+        ChargebackCommand::Why { period, against, .. } => why(context, period, against).await,
         ChargebackCommand::Send(arguments) => departments::send(context, arguments).await,
         ChargebackCommand::Answer(arguments) => departments::answer(context, arguments).await,
         ChargebackCommand::Evidence(arguments) => evidence::run(context, arguments).await,
@@ -190,6 +196,43 @@ async fn why(context: &CommandContext, period: BillingPeriod, against: Option<Bi
         }
     }
     output::print(context.format(), &view, &table)
+}
+
+async fn why_not_budget(context: &CommandContext, period: BillingPeriod) -> anyhow::Result<()> {
+    authorize(&context.actor, Action::ReadChargeback)?;
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let view = change_against_budget(&mut connection, period, context.config.currency.yen()).await?;
+    let view = view.ok_or_else(|| not_loaded(period))?;
+    let mut table = Table::new(&["department", "reason", "JPY"]);
+    for department in &view.departments {
+        let text = format!(
+            "{}: {} -> {}",
+            department.budget,
+            grouped(&department.budgeted.amount),
+            grouped(&department.actual.amount)
+        );
+        table.push(vec![
+            department.department.clone(),
+            text,
+            grouped(&department.difference.amount),
+        ]);
+        for reason in &department.reasons {
+            let model = reason
+                .model
+                .as_ref()
+                .map(|model| format!(", {model}"))
+                .unwrap_or_default();
+            let amount: rust_decimal::Decimal = reason.amount.amount.parse().unwrap_or_default();
+            let amount = grouped(&amount.round_dp(2).normalize().to_string());
+            table.push(vec![String::new(), format!("{}{model}", reason.reason), amount]);
+        }
+    }
+    output::print(context.format(), &view, &table)?;
+    if view.departments.is_empty() {
+        eprintln!("no department has a budget in {period}; 'anbun budgets import' takes them over");
+    }
+    Ok(())
 }
 
 /// Prints a month with everything that it adds up from.

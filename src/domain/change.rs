@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use num_bigint::BigInt;
 
 use super::books::Column;
-use super::money::Amount;
+use super::money::{Amount, Ratio};
 
 /// Usage of a department in a month, by what makes its price.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,18 @@ pub struct Reason {
     pub name: &'static str,
     pub amount: Amount,
 }
+
+/// The columns besides own usage, each a part of its own.
+const OTHER_COLUMNS: [(&str, Column); 8] = [
+    ("allocation", Column::Allocated),
+    ("other charges", Column::Other),
+    ("discounts", Column::Discounts),
+    ("credits", Column::Credits),
+    ("refunds", Column::Refunds),
+    ("tax", Column::Tax),
+    ("true-ups and adjustments", Column::Adjustments),
+    ("accruals", Column::Accruals),
+];
 
 type Sums<'s> = BTreeMap<&'s str, BTreeMap<&'s str, (i64, Amount)>>;
 
@@ -136,16 +148,7 @@ pub fn reasons(before: &MonthOf, after: &MonthOf) -> Vec<Reason> {
         name: "exchange rate and rounding",
         amount: direct_now - direct_then - explained,
     });
-    for (name, of) in [
-        ("allocation", Column::Allocated),
-        ("other charges", Column::Other),
-        ("discounts", Column::Discounts),
-        ("credits", Column::Credits),
-        ("refunds", Column::Refunds),
-        ("tax", Column::Tax),
-        ("true-ups and adjustments", Column::Adjustments),
-        ("accruals", Column::Accruals),
-    ] {
+    for (name, of) in OTHER_COLUMNS {
         reasons.push(Reason {
             name,
             amount: column(after, of) - column(before, of),
@@ -159,6 +162,56 @@ pub fn reasons(before: &MonthOf, after: &MonthOf) -> Vec<Reason> {
         "the reasons of a change add up to it"
     );
     reasons
+}
+
+/// Why a month is not what was budgeted: own usage at the budget's own rate by model, the exchange rate, and every other column.
+/// The parts add up to the month less the budget.
+pub fn reasons_against_budget(budget: Amount, rate: Ratio, month: &MonthOf) -> Vec<BudgetReason> {
+    let mut models: BTreeMap<Option<&str>, Amount> = BTreeMap::new();
+    for segment in &month.segments {
+        *models.entry(segment.model.as_deref()).or_default() += segment.cost;
+    }
+    let mut reasons = vec![BudgetReason {
+        name: "the budget",
+        model: None,
+        amount: -budget,
+    }];
+    reasons.extend(models.iter().map(|(model, usd)| BudgetReason {
+        name: "usage at the budget's rate",
+        model: model.map(str::to_owned),
+        amount: rate.exact(*usd),
+    }));
+    let at_rate: Amount = reasons[1..].iter().map(|reason| reason.amount).sum();
+    let of = |column| month.columns.get(&column).copied().unwrap_or_default();
+    let mut push = |name, amount: Amount| {
+        reasons.push(BudgetReason {
+            name,
+            model: None,
+            amount,
+        });
+    };
+    push("exchange rate and rounding", of(Column::Direct) - at_rate);
+    for (name, column) in OTHER_COLUMNS {
+        push(name, of(column));
+    }
+    let total: Amount = month.columns.values().copied().sum();
+    let all: Amount = reasons.iter().map(|reason| reason.amount).sum();
+    assert_eq!(
+        all,
+        total - budget,
+        "the reasons against a budget add up to the difference"
+    );
+    reasons.retain(|reason| !reason.amount.is_zero());
+    reasons
+}
+
+/// One reason against a budget, in yen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetReason {
+    pub name: &'static str,
+    /// Of usage.
+    pub model: Option<String>,
+    pub amount: Amount,
 }
 
 #[cfg(test)]

@@ -1,0 +1,135 @@
+//! `GET` and `POST /api/v1/budgets`.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::acting::{once, read};
+use super::registers::changes::Row;
+use super::view::MoneyView;
+use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::budget::Budget;
+use crate::http::AppState;
+use crate::http::error::{ApiError, Problem};
+use crate::jobs::keep_registers::keep_budgets;
+use crate::sources::csv_table::CsvTable;
+use crate::store::budgets::list_budgets;
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BudgetsView {
+    pub data: Vec<BudgetView>,
+}
+
+/// An amount for a stretch of months.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BudgetView {
+    pub name: String,
+    /// `company`, `department`, `project`, `person`, `family` or `account`.
+    pub scope: &'static str,
+    pub code: String,
+    /// `month`, `quarter` or `fiscal_year`.
+    pub frequency: &'static str,
+    pub amount: MoneyView,
+    /// Yen for a dollar that it is kept at; null of one in dollars.
+    pub rate: Option<String>,
+    /// `usage`, `after_discounts` or `after_credits`.
+    pub basis: &'static str,
+    pub with_allocated: bool,
+    pub with_tax: bool,
+    pub owner_person_id: String,
+    pub channel: String,
+    pub valid_from: String,
+    /// Exclusive.
+    pub valid_to: Option<String>,
+}
+
+impl BudgetView {
+    pub fn of(budget: &Budget) -> Self {
+        Self {
+            name: budget.name.clone(),
+            scope: budget.scope.as_str(),
+            code: budget.code.clone(),
+            frequency: budget.frequency.as_str(),
+            amount: MoneyView::new(budget.amount, &budget.currency),
+            rate: budget.rate.map(|rate| rate.normalize().to_string()),
+            basis: budget.basis.as_str(),
+            with_allocated: budget.with_allocated,
+            with_tax: budget.with_tax,
+            owner_person_id: budget.owner_person_id.clone(),
+            channel: budget.channel.clone(),
+            valid_from: budget.valid_from.to_string(),
+            valid_to: budget.valid_to.map(|to| to.to_string()),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetsRequest {
+    /// All budgets, with the columns of the file: they take the place of those that hold.
+    pub budgets: Vec<Row>,
+    /// Only check them.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// The budgets that hold.
+#[utoipa::path(
+    get,
+    path = "/api/v1/budgets",
+    tag = "budgets",
+    responses(
+        (status = 200, body = BudgetsView),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn get_budgets(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Json<BudgetsView>, ApiError> {
+    authorize(&actor, Action::ReadChargeback)?;
+    let mut connection = state.database.pool.acquire().await?;
+    let budgets = list_budgets(&mut connection).await?;
+    Ok(Json(BudgetsView {
+        data: budgets.iter().map(BudgetView::of).collect(),
+    }))
+}
+
+/// Take over all budgets as a new version.
+#[utoipa::path(
+    post,
+    path = "/api/v1/budgets",
+    tag = "budgets",
+    params(("Idempotency-Key" = Option<String>, Header)),
+    request_body = BudgetsRequest,
+    responses(
+        (status = 200, body = BudgetsView, description = "Of a dry run"),
+        (status = 201, body = BudgetsView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn post_budgets(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    authorize(&actor, Action::KeepRegisters)?;
+    let request: BudgetsRequest = read(&body)?;
+    once(&state, &actor, &headers, "budgets", &body, async || {
+        let table = CsvTable::of_rows("budgets", &request.budgets)?;
+        let mut connection = state.database.pool.acquire().await?;
+        let with = (&actor, state.clock);
+        let (budgets, version) = keep_budgets(&mut connection, &table, request.dry_run, with).await?;
+        let status = version.map_or(StatusCode::OK, |_| StatusCode::CREATED);
+        let data = budgets.iter().map(BudgetView::of).collect();
+        Ok((status, BudgetsView { data }))
+    })
+    .await
+}
