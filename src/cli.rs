@@ -188,6 +188,12 @@ impl CommandContext {
         Ok(close_settings(&self.config)?)
     }
 
+    /// The day where the company is.
+    fn today(&self) -> chrono::NaiveDate {
+        let now = self.clock.now();
+        now.with_timezone(&self.config.calendar.time_zone).date_naive()
+    }
+
     fn as_seen(&self) -> AsSeen {
         AsSeen::of(&self.config, self.clock)
     }

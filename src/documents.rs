@@ -96,7 +96,7 @@ impl Language {
             Column::Credits => self.choose("クレジット", "credits"),
             Column::Refunds => self.choose("返金", "refunds"),
             Column::Tax => self.choose("消費税", "tax"),
-            Column::Adjustments => self.choose("前月以前調整", "adjustments"),
+            Column::Adjustments => self.choose("調整", "adjustments"),
             Column::Accruals => self.choose("概算計上", "accruals"),
         }
     }

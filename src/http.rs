@@ -6,6 +6,7 @@ pub mod health;
 pub mod query;
 pub mod server;
 
+use chrono::NaiveDate;
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -25,4 +26,14 @@ pub struct AppState {
     /// The server listens on loopback only, so that a request can come from nobody but this machine.
     pub is_loopback_only: bool,
     pub metrics: PrometheusHandle,
+}
+
+impl AppState {
+    /// The day where the company is.
+    pub fn today(&self) -> NaiveDate {
+        self.clock
+            .now()
+            .with_timezone(&self.config.calendar.time_zone)
+            .date_naive()
+    }
 }

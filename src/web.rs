@@ -1,4 +1,4 @@
-//! Pages, rendered on the server, without script.  Imports domain, store, http, and the API's views for their figures.
+//! Pages, rendered on the server, without script; those with forms act by the API's functions.  Imports domain, store, http, and the API's views for their figures.
 
 mod chargeback_page;
 mod directory_page;

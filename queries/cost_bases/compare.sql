@@ -4,8 +4,8 @@
 select
     payer,
     sum(lines)::bigint as "lines!",
-    sum(lines_without_net)::bigint as "lines_without_net!",
-    coalesce(sum(cost) filter (where lines_without_net > 0), 0) as "cost_without_net!",
+    coalesce(sum(lines_without_net) filter (where charge_class <> 'discount'), 0)::bigint as "lines_without_net!",
+    coalesce(sum(cost) filter (where lines_without_net > 0 and charge_class <> 'discount'), 0) as "cost_without_net!",
     sum(cost) as "cost!",
     coalesce(sum(net_cost) filter (where charge_class <> 'discount'), 0) as "net_cost!"
 from department_months

@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{Datelike, NaiveDate};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,14 +14,26 @@ use crate::http::error::ApiError;
 use crate::jobs::keep_registers::RegisterError;
 use crate::sources::csv_table::CsvError;
 use crate::store::StoreError;
-use crate::store::idempotency::{Answer, find_answer, keep_answer};
+use crate::store::idempotency::{Answer, find_answer, keep_answer, wait_for_turn};
 
 pub(super) fn bad(pointer: &'static str, detail: String) -> ApiError {
     ApiError::BadParameter { pointer, detail }
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
+    // PostgreSQL's texts cannot hold it.
+    if body.windows(6).any(|letters| letters == b"\\u0000") {
+        return Err(bad("body", "it holds a NUL".to_owned()));
+    }
     serde_json::from_slice(body).map_err(|e| bad("body", e.to_string()))
+}
+
+/// A day that PostgreSQL and people can write.
+pub(super) fn in_reach(pointer: &'static str, day: NaiveDate) -> Result<NaiveDate, ApiError> {
+    match (1..=9_999).contains(&day.year()) {
+        true => Ok(day),
+        false => Err(bad(pointer, format!("{day} is out of reach"))),
+    }
 }
 
 impl From<RegisterError> for ApiError {
@@ -62,9 +75,13 @@ pub(super) async fn once<V: Serialize>(
         Some(_) => return Err(bad("Idempotency-Key", "it is 1 to 200 letters of ASCII".to_owned())),
     };
     let request_digest = sha256(&[what.as_bytes(), b"\n", body]);
-    if let Some(key) = key {
-        let mut connection = state.database.pool.acquire().await?;
-        if let Some(answer) = find_answer(&mut connection, (&actor.name, key), state.clock.now()).await? {
+    // Held until the answer is kept: a client that tries again meanwhile waits for it.
+    let mut turn = match key {
+        Some(key) => Some(wait_for_turn(&state.database, (&actor.name, key)).await?),
+        None => None,
+    };
+    if let (Some(key), Some(connection)) = (key, turn.as_mut()) {
+        if let Some(answer) = find_answer(connection, (&actor.name, key), state.clock.now()).await? {
             if answer.request_digest != request_digest {
                 return Err(ApiError::KeyReused);
             }
@@ -77,14 +94,13 @@ pub(super) async fn once<V: Serialize>(
     let (status, view) = act().await?;
     let body = serde_json::to_string(&view).unwrap_or_default();
     // A refusal is not kept: its cause may be gone at the next try.
-    if let Some(key) = key.filter(|_| status.is_success()) {
+    if let (Some(key), Some(connection), true) = (key, turn.as_mut(), status.is_success()) {
         let answer = Answer {
             request_digest,
             status: i32::from(status.as_u16()),
             body: body.clone(),
         };
-        let mut connection = state.database.pool.acquire().await?;
-        keep_answer(&mut connection, (&actor.name, key), &answer, state.clock.now()).await?;
+        keep_answer(connection, (&actor.name, key), &answer, state.clock.now()).await?;
     }
     Ok(json(status, body))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
-use super::acting::bad;
+use super::acting::{bad, in_reach};
 use super::findings::{AsSeen, period_findings};
 use super::sealed::SealedMonth;
 use super::view::{FindingView, Footing, MoneyView, rates, share};
@@ -144,10 +144,12 @@ impl ChargebackQuery {
         };
         let as_known_on = match self.as_known_on.as_deref() {
             None => None,
-            Some(text) => Some(
-                text.parse()
-                    .map_err(|_| bad("as_known_on", format!("'{text}' is no date; write it as YYYY-MM-DD")))?,
-            ),
+            Some(text) => {
+                let day = text.parse();
+                let day =
+                    day.map_err(|_| bad("as_known_on", format!("'{text}' is no date; write it as YYYY-MM-DD")))?;
+                Some(in_reach("as_known_on", day)?)
+            }
         };
         Ok(ViewQuestion {
             by,
@@ -303,6 +305,12 @@ pub async fn read_at(
     };
     if let Some(statement_id) = statement_id {
         let sealed = SealedMonth::read(moment, statement_id, question, today.as_ref()).await?;
+        // What is found today was not known then.
+        let findings = if question.as_known_on.is_some() {
+            Vec::new()
+        } else {
+            findings
+        };
         let mut view = sealed.view(reporting, &names, findings);
         view.organisation = today.map(|today| today.day.to_string());
         return Ok(Some(view));

@@ -1,5 +1,6 @@
 //! Departments' own statements: `GET` who was sent what and what they answered, `POST .../send`, `POST .../{department}/answer`.
 
+use std::io::Write;
 use std::path::Path as FilePath;
 
 use anyhow::Context;
@@ -111,18 +112,41 @@ pub async fn standings(connection: &mut PgConnection, period: BillingPeriod) -> 
     })
 }
 
+/// Which departments are sent their statement.
+#[derive(Debug, Clone)]
+pub struct SendQuestion {
+    pub period: BillingPeriod,
+    /// Only this one, sent before or not.
+    pub department: Option<String>,
+    /// To this person instead of the department's owner.
+    pub to_person: Option<String>,
+}
+
+impl SendQuestion {
+    /// All that were not sent it.
+    pub const fn all(period: BillingPeriod) -> Self {
+        Self {
+            period,
+            department: None,
+            to_person: None,
+        }
+    }
+}
+
 /// Sends each department that has not been sent it, or the one that is asked, its statement; into a folder where one is named.
 ///
 /// The owner is the person who manages most people of the department today.  A letter is noted as sent once it is written or
 /// the mail server has taken it.
 pub async fn send(
     connection: &mut PgConnection,
-    (period, only): (BillingPeriod, Option<&str>),
+    question: &SendQuestion,
     folder: Option<&FilePath>,
     config: &Config,
     (actor, clock): (&Actor, Clock),
 ) -> anyhow::Result<SentView> {
     authorize(actor, Action::CloseMonths)?;
+    let period = question.period;
+    let only = question.department.as_deref();
     let statement_id = approved(connection, period).await?;
     let standings = list_standings(connection, statement_id).await?;
     if let Some(code) = only
@@ -145,7 +169,8 @@ pub async fn send(
     let statement = find_statement(connection, statement_id).await?;
     let sealed = read_sealed(connection, statement, false).await?;
     let directory = get_directory(connection).await?;
-    let today = directory.on(clock.now().date_naive());
+    let today = directory.on(clock.now().with_timezone(&config.calendar.time_zone).date_naive());
+    let then = directory.on(period.days().to.pred_opt().unwrap_or(period.first_day()));
     let page = config
         .server
         .public_url
@@ -164,8 +189,18 @@ pub async fn send(
                 because,
             })
         };
-        let Some(owner) = today.manager_of(code).and_then(|id| today.person(id)) else {
-            leave("nobody manages its people in the directory today".to_owned());
+        // Of a department that has ended: who managed it then, and who goes on for it.
+        let successor = today.successor(code).map(|(successor, _)| successor.code.as_str());
+        let ids = [
+            question.to_person.as_deref(),
+            today.manager_of(code),
+            then.manager_of(code),
+            successor.and_then(|code| today.manager_of(code)),
+        ];
+        let Some(owner) = ids.into_iter().flatten().find_map(|id| today.person(id)) else {
+            leave(
+                "nobody in the directory today manages its people; name somebody with --department and --to".to_owned(),
+            );
             continue;
         };
         let letter = department_letter(&sealed, code, page.as_deref())?;
@@ -182,7 +217,9 @@ pub async fn send(
             (Some(server), _) => server.send(&mail).await.map_err(anyhow::Error::from),
             (None, Some(folder)) => written(&mail).map_err(anyhow::Error::from).and_then(|bytes| {
                 let file = folder.join(letter.file_name.replace(".csv", ".eml"));
-                std::fs::write(&file, bytes).with_context(|| format!("{} cannot be written", file.display()))
+                let made = std::fs::File::options().write(true).create_new(true).open(&file);
+                made.and_then(|mut made| made.write_all(&bytes))
+                    .with_context(|| format!("{} cannot be written", file.display()))
             }),
             (None, None) => Ok(()),
         };
@@ -281,7 +318,16 @@ pub async fn get_standings(
     let period = parse_period(&period)?;
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
-    standings(&mut connection, period).await.map(Json).map_err(refused)
+    let mut view = standings(&mut connection, period).await.map_err(refused)?;
+    if authorize(&actor, Action::ReadPeople).is_err() {
+        // Who it was sent to and what they wrote is about people.
+        for standing in &mut view.data {
+            standing.sent_to = None;
+            standing.reason = None;
+            standing.answered_by = None;
+        }
+    }
+    Ok(Json(view))
 }
 
 /// Send every department that has not been sent it its own statement by e-mail.
@@ -306,9 +352,15 @@ pub async fn send_statements(
     authorize(&actor, Action::CloseMonths)?;
     let what = format!("send {period}");
     once(&state, &actor, &headers, &what, &Bytes::new(), async || {
-        let mut connection = state.database.pool.acquire().await?;
-        let with = (&actor, state.clock);
-        let sent = send(&mut connection, (period, None), None, &state.config, with).await;
+        // On its own: a client that goes away must not stop it between a letter and the note that it was sent.
+        let (state, actor) = (state.clone(), actor.clone());
+        let sending = tokio::spawn(async move {
+            let mut connection = state.database.pool.acquire().await?;
+            let with = (&actor, state.clock);
+            let question = SendQuestion::all(period);
+            send(&mut connection, &question, None, &state.config, with).await
+        });
+        let sent = sending.await.map_err(|e| ApiError::Conflict(e.to_string()))?;
         Ok((StatusCode::OK, sent.map_err(refused)?))
     })
     .await

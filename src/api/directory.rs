@@ -128,14 +128,17 @@ pub async fn rows_of(
             .map_err(|_| bad("cursor", "it is not from a next_cursor".to_owned()))?,
     };
     let mut connection = state.database.pool.acquire().await?;
-    if matches!(table, DirectoryTable::People | DirectoryTable::Principals) {
+    if table.holds_people() {
         authorize(actor, Action::ReadPeople)?;
         let what = format!("directory: {}", table.as_str());
         note_personal_data_read(&mut connection, actor, &what, state.clock.now()).await?;
     }
     let directory = get_directory(&mut connection).await?;
     let mut rows = table.rows(&directory, query.on).into_iter().skip(first);
-    let data: Vec<Row> = rows.by_ref().take(limit).collect();
+    let mut data: Vec<Row> = rows.by_ref().take(limit).collect();
+    if authorize(actor, Action::ReadPeople).is_err() {
+        data.iter_mut().for_each(|row| drop(row.remove("owner_person_id")));
+    }
     let next_cursor = rows.next().map(|_| (first + limit).to_string());
     Ok(RowsView { data, next_cursor })
 }
@@ -156,6 +159,11 @@ pub async fn change_by(
     question: ChangeQuestion,
     row: &Row,
 ) -> Result<DirectoryChangeView, ApiError> {
+    authorize(actor, Action::ChangeDirectory)?;
+    if question.table == DirectoryTable::People {
+        // What changes and what moves says what is in the row.
+        authorize(actor, Action::ReadPeople)?;
+    }
     let change = if question.is_amended {
         RowChange::Amend
     } else {

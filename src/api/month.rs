@@ -342,7 +342,10 @@ pub async fn read_month(
         checks: &checked.checks,
         total: checked.total,
         is_posted: !posted_slips.is_empty(),
-        statements_unsent: standings.iter().filter(|standing| standing.sent.is_none()).count(),
+        statements_unsent: standings
+            .iter()
+            .filter(|standing| standing.sent.is_none() && standing.answered.is_none())
+            .count(),
         disputed: standings.iter().map(Standing::disputed).sum(),
         answers_overdue: count_overdue(&mut moment, period, today).await?,
         today,

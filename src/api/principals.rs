@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::acting::{bad, once, read};
+use super::acting::{bad, in_reach, once, read};
 use super::chargeback::{footing, not_loaded, parse_period};
 use super::directory::{DirectoryChangeView, import_settings};
 use super::findings::AsSeen;
@@ -195,7 +195,7 @@ pub async fn read_principals(
     let directory = get_directory(&mut connection).await?;
     let sessions = principals::list_sessions(&mut connection, period).await?;
     let last_day = period.days().to.pred_opt().unwrap_or(period.first_day());
-    let today = state.clock.now().date_naive();
+    let today = state.today();
     let (then, now) = (directory.on(last_day), directory.on(today));
     let heaviest = principals::list_heaviest(&mut connection, period).await?;
     let questions = list_questions(&mut connection).await?;
@@ -302,6 +302,14 @@ pub async fn assign_by(
     actor: &Actor,
     request: &AssignRequest,
 ) -> Result<DirectoryChangeView, ApiError> {
+    if request
+        .person
+        .as_deref()
+        .is_some_and(|person| !person.trim().is_empty())
+    {
+        // What would move says which department the person is in.
+        authorize(actor, Action::ReadPeople)?;
+    }
     let kind = match request.kind.as_deref() {
         None => None,
         Some(text) => Some(
@@ -315,8 +323,8 @@ pub async fn assign_by(
         department: named(&request.department),
         person: named(&request.person),
         kind,
-        from: request.from,
-        to: request.to,
+        from: in_reach("from", request.from)?,
+        to: request.to.map(|to| in_reach("to", to)).transpose()?,
         any_session: request.any_session,
     };
     let keep = if request.dry_run { Keep::DryRun } else { Keep::Yes };
@@ -355,7 +363,8 @@ pub async fn note_asked(
 /// The same for a page.
 pub async fn ask_by(state: &AppState, actor: &Actor, request: &AskRequest) -> Result<QuestionView, ApiError> {
     let mut connection = state.database.pool.acquire().await?;
-    let about = (request.arn.as_str(), request.person.as_str(), request.remind_on);
-    let question = ask(&mut connection, about, (actor, state.clock)).await?;
-    Ok(QuestionView::of(&question, state.clock.now().date_naive()))
+    let remind_on = in_reach("remind_on", request.remind_on)?;
+    let about = (request.arn.as_str(), request.person.as_str(), remind_on);
+    let question = ask(&mut connection, about, state.today(), (actor, state.clock)).await?;
+    Ok(QuestionView::of(&question, state.today()))
 }

@@ -12,6 +12,7 @@ use crate::domain::close::MonthState;
 use crate::domain::directory::DirectoryDay;
 use crate::domain::money::Amount;
 use crate::store::StoreResult;
+use crate::store::cost_bases::{compare_bases, list_net_payers};
 use crate::store::month::{find_state, list_deliveries_used};
 use crate::store::statements::{Statement, find_statement, list_lines, list_postings, list_snapshot_ids};
 
@@ -120,8 +121,13 @@ async fn restated(connection: &mut PgConnection, statement: &Statement, sealed: 
     if now.iter().map(|delivery| delivery.snapshot_id).collect::<Vec<_>>() == used {
         return Ok(None);
     }
+    // Deliveries are counted unblended; a payer on the net basis was sealed by the other column.
+    let net_payers = list_net_payers(connection, statement.period).await?;
+    let measures = compare_bases(connection, statement.period).await?;
+    let on_net = measures.iter().filter(|of| net_payers.contains(&of.payer));
+    let net: Amount = on_net.map(|of| of.net_cost - of.cost).sum();
     let billed: Amount = now.iter().map(|delivery| delivery.cost).sum();
-    Ok(Some(billed - sealed))
+    Ok(Some(billed + net - sealed))
 }
 
 fn restated_finding(statement: &Statement, state: MonthState, amount: Amount) -> FindingView {

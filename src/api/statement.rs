@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::acting::bad;
+use super::acting::{bad, in_reach};
 use super::chargeback::parse_period;
 use super::files::{FileKind, FileQuestion, asked_statement, file};
 use crate::documents::Language;
@@ -165,7 +165,7 @@ impl StatementQuery {
             period,
             kind,
             version: self.statement,
-            as_known_on: self.as_known_on,
+            as_known_on: self.as_known_on.map(|day| in_reach("as_known_on", day)).transpose()?,
             language,
             encoding,
             legal_entity: self.legal_entity.clone(),

@@ -1,5 +1,6 @@
 //! `anbun directory import|export|assign|ask`
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -81,7 +82,8 @@ pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> 
         DirectoryCommand::Ask { arn, person, remind } => {
             let mut connection = database.pool.acquire().await?;
             let with = (&context.actor, context.clock);
-            ask(&mut connection, (&arn, &person, remind), with).await?;
+            let today = context.today();
+            ask(&mut connection, (&arn, &person, remind), today, with).await?;
             eprintln!("noted: {person} was asked; the answer is due before {remind}");
             return Ok(());
         }
@@ -170,7 +172,10 @@ async fn export(context: &CommandContext, database: &Database, folder: &Path) ->
             "{} is there already; name another folder",
             path.display()
         );
-        let mut writer = csv::Writer::from_path(&path)?;
+        // Excel in Japanese reads a file without this mark as CP932.
+        let mut file = std::fs::File::create(&path).with_context(|| path.display().to_string())?;
+        file.write_all("\u{feff}".as_bytes())?;
+        let mut writer = csv::Writer::from_writer(file);
         let columns = table.columns();
         writer.write_record(&columns)?;
         for row in table.rows(&directory, None) {

@@ -97,7 +97,7 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
     (
         "mail.url",
         "",
-        "the company's mail server, such as smtps://user:password@mail.example.com; without it letters are written into files",
+        "the company's mail server, such as smtps://user:password@mail.example.com (or smtp://...?tls=required); without it letters go into a folder",
     ),
     (
         "mail.from",

@@ -7,6 +7,7 @@ use super::department_csv::written;
 use super::encoding::{Encoding, Unrepresentable, encode};
 use super::{Language, SealedStatement, neutral};
 use crate::domain::books::Column;
+use crate::domain::digest::sha256;
 use crate::domain::money::Amount;
 use crate::domain::statement::StatementLine;
 
@@ -35,7 +36,7 @@ pub fn department_letter(
     let mut models: BTreeMap<&str, (Amount, i64)> = BTreeMap::new();
     for line in &own {
         *columns.entry(line.column).or_default() += line.amount;
-        let model = models.entry(line.model.as_deref().unwrap_or("-")).or_default();
+        let model = models.entry(line.model.as_deref().unwrap_or("(なし)")).or_default();
         *model = (model.0 + line.amount, model.1 + line.tokens);
     }
     let total: Amount = columns.values().copied().sum();
@@ -64,12 +65,12 @@ pub fn department_letter(
         text.push_str(&format!("  {model} {}\r\n", yen(*amount)));
     }
     text.push_str(&format!(
-        "\r\n明細番号 {} v{} ({}), 日付はUTC (AWSの請求月) です。\r\n",
+        "\r\n明細番号 {} v{} ({})。集計期間はUTC基準です (AWSの請求月)。\r\n",
         statement.period,
         statement.version,
         &statement.digest[..statement.digest.len().min(12)],
     ));
-    text.push_str("内容をご確認のうえ、受領または異議 (金額と理由) をご返信ください。\r\n");
+    text.push_str("ご確認のうえ、受領のご返信をお願いします。異議がある場合は、金額と理由をお知らせください。\r\n");
     if let Some(page) = page {
         text.push_str(&format!("{page}\r\n"));
     }
@@ -123,6 +124,11 @@ fn yen(amount: Amount) -> String {
     format!("{sign}¥{grouped}")
 }
 
+/// A code as part of a file's name; one that cannot be written there is told from others by a digest.
 fn plain(department: &str) -> String {
-    department.replace(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_'), "_")
+    let plain = department.replace(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_'), "_");
+    match plain == department {
+        true => plain,
+        false => format!("{plain}-{}", &sha256(&[department.as_bytes()])[..8]),
+    }
 }

@@ -11,10 +11,8 @@ use super::encoding::{Encoding, encode};
 use super::journal::JournalError;
 use super::journal::charges::source_of;
 use super::{Language, SealedStatement, neutral};
-use crate::domain::books::Column;
 use crate::domain::journal::JournalSettings;
 use crate::domain::money::Amount;
-use crate::domain::true_up::parse_origin;
 
 /// What one department owes on one invoice.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,9 +51,7 @@ pub fn intercompany(
             department: department.clone(),
         };
         let sums = debts.entry(key).or_default();
-        let origin = line.pool.as_ref().and_then(parse_origin);
-        let is_tax = line.column == Column::Tax || origin.is_some_and(|(_, column, _)| column == Column::Tax);
-        *(if is_tax { &mut sums.1 } else { &mut sums.0 }) += line.amount;
+        *(if line.is_tax() { &mut sums.1 } else { &mut sums.0 }) += line.amount;
     }
     let mut rows = vec![header(language)];
     let mut totals: BTreeMap<(&str, &str), (Amount, Amount)> = BTreeMap::new();

@@ -70,7 +70,7 @@ impl SlipKind {
         match pool {
             Some(Pool::TrueUp(_)) => Self::TrueUp,
             Some(Pool::Reclass(_)) => Self::Reclass,
-            Some(Pool::ExchangeDifference) => Self::RateDifference,
+            Some(Pool::ExchangeDifference(_)) => Self::RateDifference,
             _ => Self::Actual,
         }
     }
@@ -229,8 +229,9 @@ pub fn journal(
         }
     }
     for ((nth, kind, origin, other), amount) in receivable {
-        let line = booking.receivable(&settings.sources[nth], &other, (amount, origin))?;
-        of_source.entry((nth, kind)).or_default().extend(line);
+        if let Some(line) = booking.receivable(&settings.sources[nth], &other, (amount, origin))? {
+            of_source.entry((nth, kind)).or_default().push(line);
+        }
     }
     let slips = of_source
         .into_iter()

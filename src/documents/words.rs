@@ -69,6 +69,8 @@ pub(super) fn japanese_word(word: &str) -> &str {
         "invoice" => "請求書",
         "planning" => "社内レート",
         "ttm" => "TTM",
+        "tts" => "TTS",
+        "ttb" => "TTB",
         "interbank" => "銀行間",
         word if word == CostBasis::Unblended.words() => "割引前の原価と割引行",
         word if word == CostBasis::Net.words() => "割引後の原価 (割引行なし)",

@@ -370,6 +370,40 @@ fn assumptions(
         };
         rows.push(&[&item, &word(&cut["before"]), "", &usd], &[])?;
     }
+    for basis in each("cost_bases") {
+        let item = format!(
+            "{} {}",
+            language.choose("原価の比較", "both columns of"),
+            text(&basis["payer"])
+        );
+        let net = format!("{} {}", language.choose("割引後", "net"), text(&basis["net"]));
+        rows.push(
+            &[
+                &item,
+                &text(&basis["basis"]),
+                &net,
+                &text(&basis["unblended_with_discounts"]),
+            ],
+            &[],
+        )?;
+    }
+    for error in each("accrual_errors") {
+        let item = format!(
+            "{} {}",
+            language.choose("概算の誤差", "error of the accrual"),
+            text(&error["department"])
+        );
+        let billed = format!("{} {}", language.choose("実績", "billed"), text(&error["billed_usd"]));
+        let estimated = format!(
+            "{} {}",
+            language.choose("概算", "estimated"),
+            text(&error["estimated_usd"])
+        );
+        rows.push(
+            &[item.trim(), &estimated, &billed, &text(&error["difference_usd"])],
+            &[],
+        )?;
+    }
     for rate in each("rates") {
         let item = format!("{} ({})", language.choose("為替レート", "rate"), word(&rate["kind"]));
         let source = format!(

@@ -42,13 +42,18 @@ pub fn missing_days(period: BillingPeriod, last_day: NaiveDate) -> impl Iterator
     period.days().iter().filter(move |day| *day > last_day)
 }
 
-/// What the missing days of a month come to, by who has them, in dollars.
-pub fn estimate(period: BillingPeriod, delivered: &[DayOfUse]) -> BTreeMap<AccrualKey, Amount> {
+/// What the missing days of a month come to, by who has them, in dollars.  A gap inside a delivery is no day to take another for.
+pub fn estimate(
+    period: BillingPeriod,
+    delivered: &[DayOfUse],
+    gaps: &BTreeSet<NaiveDate>,
+) -> BTreeMap<AccrualKey, Amount> {
     let mut sums: BTreeMap<AccrualKey, Amount> = BTreeMap::new();
     let by_source: BTreeSet<NaiveDate> = delivered.iter().map(|use_of| use_of.last_day).collect();
     for last_day in by_source {
         let of_source: Vec<&DayOfUse> = delivered.iter().filter(|use_of| use_of.last_day == last_day).collect();
-        let days: BTreeSet<NaiveDate> = period.days().iter().filter(|day| *day <= last_day).collect();
+        let is_delivered = |day: &NaiveDate| *day <= last_day && !gaps.contains(day);
+        let days: BTreeSet<NaiveDate> = period.days().iter().filter(is_delivered).collect();
         for missing in missing_days(period, last_day) {
             let like = same_weekday(missing, &days);
             for use_of in of_source
@@ -137,7 +142,7 @@ mod tests {
 
     fn estimated(delivered: &[DayOfUse]) -> String {
         let october = "2026-10".parse().unwrap_or_else(|e| panic!("{e}"));
-        estimate(october, delivered)
+        estimate(october, delivered, &BTreeSet::new())
             .values()
             .copied()
             .sum::<Amount>()
@@ -153,6 +158,16 @@ mod tests {
             used(28, 1, "sales", "100"),
         ];
         assert_eq!(estimated(&delivered), "12");
+    }
+
+    /// The 22nd is a gap: the 29th is like the 15th.
+    #[test]
+    fn a_gap_is_no_day_to_take_another_for() {
+        let october: BillingPeriod = "2026-10".parse().unwrap_or_else(|e| panic!("{e}"));
+        let delivered = [used(29, 15, "sales", "5"), used(28, 15, "it", "3")];
+        let gap = BTreeSet::from([delivered[0].day + Days::new(WEEK)]);
+        let found = estimate(october, &delivered, &gap);
+        assert_eq!(found.values().copied().sum::<Amount>(), Amount::from_whole(3));
     }
 
     /// Only the 1st and 2nd are delivered: the 8th and 9th and those after them are like them, the other weekdays their mean.

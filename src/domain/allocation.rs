@@ -11,6 +11,13 @@ use rust_decimal::Decimal;
 use super::attribution::Reason;
 use super::period::BillingPeriod;
 
+/// Whether an amount is consumption tax: it is booked apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TaxPart {
+    Net,
+    Tax,
+}
+
 /// A part of the bill that is not one department's by itself.  The order is the order in which pools run; tax is last.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pool {
@@ -29,7 +36,7 @@ pub enum Pool {
     Refund,
     Tax,
     /// What the invoices come to besides the planning rate that departments are charged at.
-    ExchangeDifference,
+    ExchangeDifference(TaxPart),
     /// Of days that are not delivered yet: use that nobody owns, by its reason; no rule divides it.
     Accrual(String),
     /// Of a locked month: origin, column and department; no rule divides it.
@@ -66,7 +73,7 @@ impl Pool {
             Self::Credit => "credit",
             Self::Refund => "refund",
             Self::Tax => "tax",
-            Self::ExchangeDifference => "exchange_difference",
+            Self::ExchangeDifference(_) => "exchange_difference",
             Self::Accrual(_) => "accrual",
             Self::TrueUp(_) => "true_up",
             Self::Reclass(_) => "reclass",
@@ -89,7 +96,8 @@ impl Pool {
             "credit" => Self::Credit,
             "refund" => Self::Refund,
             "tax" => Self::Tax,
-            "exchange_difference" => Self::ExchangeDifference,
+            "exchange_difference" if rest == "tax" => Self::ExchangeDifference(TaxPart::Tax),
+            "exchange_difference" => Self::ExchangeDifference(TaxPart::Net),
             "accrual" => Self::Accrual(rest.to_owned()),
             "true_up" => Self::TrueUp(rest.to_owned()),
             "reclass" => Self::Reclass(rest.to_owned()),
@@ -111,7 +119,8 @@ impl fmt::Display for Pool {
             | Self::Department(name)
             | Self::TrueUp(name)
             | Self::Reclass(name) => write!(f, ".{name}"),
-            Self::Credit | Self::Refund | Self::Tax | Self::ExchangeDifference => Ok(()),
+            Self::ExchangeDifference(TaxPart::Tax) => f.write_str(".tax"),
+            Self::Credit | Self::Refund | Self::Tax | Self::ExchangeDifference(TaxPart::Net) => Ok(()),
         }
     }
 }

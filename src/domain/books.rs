@@ -180,7 +180,7 @@ impl Column {
             Pool::Credit => Self::Credits,
             Pool::Refund => Self::Refunds,
             Pool::Tax => Self::Tax,
-            Pool::Manual(_) | Pool::ExchangeDifference | Pool::TrueUp(_) | Pool::Reclass(_) => Self::Adjustments,
+            Pool::Manual(_) | Pool::ExchangeDifference(_) | Pool::TrueUp(_) | Pool::Reclass(_) => Self::Adjustments,
             Pool::Accrual(_) => Self::Accruals,
         }
     }

@@ -151,7 +151,7 @@ fn kept_as(pool: &Pool) -> (ChargeClass, String, State) {
         Pool::Credit => other(ChargeClass::Credit, "Credit"),
         Pool::Refund => other(ChargeClass::Refund, "Refund"),
         Pool::Tax => other(ChargeClass::Tax, "Tax"),
-        Pool::Manual(_) | Pool::ExchangeDifference | Pool::Accrual(_) | Pool::TrueUp(_) | Pool::Reclass(_) => {
+        Pool::Manual(_) | Pool::ExchangeDifference(_) | Pool::Accrual(_) | Pool::TrueUp(_) | Pool::Reclass(_) => {
             other(ChargeClass::Other, &pool.to_string())
         }
     }

@@ -154,7 +154,11 @@ fn standing(name: TaskName, facts: &ChecklistFacts<'_>) -> Standing {
         ),
         TaskName::Accrual => step(
             facts.is_posted || is_final,
-            "the accrual is in the books",
+            if is_final && !facts.is_posted {
+                "the month is final: an accrual is needed no more"
+            } else {
+                "the accrual is in the books"
+            },
             format!("anbun chargeback export {period} --as journal:PRESET, then 'chargeback posted'"),
         ),
         TaskName::Final => step(
@@ -179,7 +183,7 @@ fn standing(name: TaskName, facts: &ChecklistFacts<'_>) -> Standing {
         }
         TaskName::Lock => step(
             facts.state == MonthState::Locked,
-            "the month is locked by somebody else than prepared it",
+            "the month is locked",
             format!("anbun chargeback lock {period}"),
         ),
         name => by_checks(name, facts),
@@ -201,8 +205,13 @@ fn by_checks(name: TaskName, facts: &ChecklistFacts<'_>) -> Standing {
             TaskName::Invoices => "every invoice is recorded",
             _ => "nothing is unexplained",
         };
-        let what = overdue.unwrap_or_else(|| passes.to_owned());
-        return (true, (Amount::ZERO, "JPY"), what, String::new());
+        return match overdue {
+            None => (true, (Amount::ZERO, "JPY"), passes.to_owned(), String::new()),
+            Some(what) => {
+                let action = format!("ask again; the page /quarantine/{} has whom", facts.period);
+                (false, (Amount::ZERO, "JPY"), what, action)
+            }
+        };
     };
     // Amounts of one currency are added; a sum of two would be none.
     let of_currency = failing.iter().filter(|check| check.currency == first.currency);
@@ -266,6 +275,11 @@ mod tests {
             ..facts(MonthState::Final, "2026-11-10")
         };
         assert_eq!(states(&closed), [("lock", "overdue")]);
+        let asked = ChecklistFacts {
+            answers_overdue: 1,
+            ..closed.clone()
+        };
+        assert_eq!(states(&asked)[0].0, "undecided");
         let disputed = ChecklistFacts {
             disputed: Amount::from_whole(5),
             ..closed

@@ -20,6 +20,8 @@ pub enum AnswerError {
     Amount(Amount),
     #[error("a dispute and its settlement say why")]
     NoReason,
+    #[error("it is disputed: settle the dispute, with the reason")]
+    Open,
     #[error("only what is disputed is settled")]
     NotDisputed,
 }
@@ -33,6 +35,7 @@ pub fn check_answer(
 ) -> Result<(), AnswerError> {
     let is_whole = jpy.whole().is_some_and(|yen| yen >= 1);
     match answer {
+        DepartmentAnswer::Received if before == Some(DepartmentAnswer::Disputed) => Err(AnswerError::Open),
         DepartmentAnswer::Received => Ok(()),
         DepartmentAnswer::Disputed if !is_whole || jpy > charged => Err(AnswerError::Amount(charged)),
         DepartmentAnswer::Settled if before != Some(DepartmentAnswer::Disputed) => Err(AnswerError::NotDisputed),
@@ -63,6 +66,10 @@ mod tests {
         assert_eq!(
             check_answer(Settled, (yen(0), charged), "reclass 3", Some(Disputed)),
             Ok(())
+        );
+        assert_eq!(
+            check_answer(Received, (yen(0), charged), "", Some(Disputed)),
+            Err(AnswerError::Open)
         );
         for before in [None, Some(Received), Some(Settled)] {
             assert_eq!(

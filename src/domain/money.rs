@@ -78,7 +78,8 @@ impl Amount {
             }
             digits = digits.checked_mul(10)?.checked_add(i128::from(byte - b'0'))?;
         }
-        let shift = i32::try_from(SCALE).ok()? + exponent - i32::try_from(fraction.len()).ok()?;
+        let shift = i32::try_from(SCALE).ok()?.checked_add(exponent)?;
+        let shift = shift.checked_sub(i32::try_from(fraction.len()).ok()?)?;
         let units = if shift >= 0 {
             digits.checked_mul(10_i128.checked_pow(shift.unsigned_abs())?)?
         } else {

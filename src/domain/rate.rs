@@ -206,7 +206,7 @@ fn used(rate: &Rate) -> RateUsed {
 pub const RATE_MISSING: &str = "rate_missing";
 
 /// The settings' rate is a guess until somebody records it as theirs.
-fn nobody_said(period: BillingPeriod) -> Finding {
+pub fn nobody_said(period: BillingPeriod) -> Finding {
     Finding::new(
         RATE_MISSING,
         Severity::Info,

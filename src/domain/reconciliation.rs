@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::allocation::Pool;
-use super::books::{Column, Converted, Ledger, Posting};
-use super::invoice::{Invoice, TaxTreatment, split_difference};
+use super::books::{Column, Converted, Group, Ledger, Posting};
+use super::invoice::{Invoice, TaxTreatment, effective, split_difference};
 use super::money::{Amount, Ratio};
 use super::named::named;
 
@@ -123,6 +123,14 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
                     Amount::ZERO,
                 ));
             }
+            None if group.invoice.is_none() => {
+                // In dollars, or not recorded yet: converted at a rate, other services not with it.
+                steps.extend(steps_at_rate(ledger, group, invoices));
+                steps.push(step(StepName::OtherServices, -others(false), Amount::ZERO));
+                steps.push(step(StepName::TaxOfOtherServices, -others(true), Amount::ZERO));
+                steps.push(step(StepName::BillOfThisChargeback, own, group.total));
+                continue;
+            }
             None => {
                 let jpy = group.total + group.other_services + group.other_tax;
                 steps.push(step(
@@ -130,13 +138,6 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
                     own + others(false) + others(true),
                     jpy,
                 ));
-                if group.invoice.is_none() {
-                    // At a rate the other services are not converted with the bill.
-                    steps.push(step(StepName::OtherServices, -others(false), Amount::ZERO));
-                    steps.push(step(StepName::TaxOfOtherServices, -others(true), Amount::ZERO));
-                    steps.push(step(StepName::BillOfThisChargeback, own, group.total));
-                    continue;
-                }
             }
         }
         steps.push(step(StepName::OtherServices, -others(false), -group.other_services));
@@ -167,6 +168,49 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
     steps
 }
 
+/// What the bills of a group that is converted at a rate come to, bill by bill: by their invoice in dollars where it is recorded.
+/// The group's yen stand with the first of them.
+fn steps_at_rate(ledger: &Ledger, group: &Group, invoices: &[Invoice]) -> Vec<Step> {
+    let by_id = effective(invoices);
+    let mut steps: Vec<Step> = Vec::new();
+    for at in &group.bills {
+        let bill = &ledger.bills[*at];
+        let sum = |is_tax: bool| -> Amount {
+            let own = ledger.entries.iter().filter(|entry| entry.bill == *at);
+            let own = own
+                .filter(|entry| (entry.column == Column::Tax) == is_tax)
+                .map(|entry| entry.cost);
+            let others = ledger
+                .other_services
+                .iter()
+                .filter(|other| other.bill == *at && other.is_tax == is_tax);
+            own.chain(others.map(|other| other.cost)).sum()
+        };
+        let (net, tax) = (sum(false), sum(true));
+        let step = |name, usd| Step {
+            name,
+            invoice: Some(bill.invoice.clone().unwrap_or_else(|| bill.seller.clone())),
+            usd,
+            jpy: Amount::ZERO,
+        };
+        match bill.invoice.as_deref().and_then(|id| by_id.get(id)) {
+            Some(invoice) => {
+                let (net_rounding, net_unexplained) = split_difference(invoice.net_usd, net);
+                let (tax_rounding, tax_unexplained) = split_difference(invoice.tax_usd(), tax);
+                steps.push(step(StepName::InvoiceNet, invoice.net_usd));
+                steps.push(step(StepName::InvoiceTax, invoice.tax_usd()));
+                steps.push(step(StepName::InvoiceRounding, -(net_rounding + tax_rounding)));
+                steps.push(step(StepName::Unexplained, -(net_unexplained + tax_unexplained)));
+            }
+            None => steps.push(step(StepName::BillWithoutRecordedInvoice, net + tax)),
+        }
+    }
+    if let Some(first) = steps.first_mut() {
+        first.jpy = group.total;
+    }
+    steps
+}
+
 /// What a posting is called among the steps.
 fn name_of(posting: &Posting, is_kept: bool) -> StepName {
     let (charged, kept) = match (posting.column, &posting.pool) {
@@ -178,7 +222,7 @@ fn name_of(posting: &Posting, is_kept: bool) -> StepName {
         (Column::Refunds, _) => (StepName::ChargedRefunds, StepName::KeptVisibleRefunds),
         (Column::Tax, _) => (StepName::ChargedTax, StepName::KeptVisibleTax),
         (Column::Accruals, _) => (StepName::AccrualsOfDaysNotDelivered, StepName::AccrualsKeptVisible),
-        (Column::Adjustments, Some(Pool::ExchangeDifference)) => {
+        (Column::Adjustments, Some(Pool::ExchangeDifference(_))) => {
             (StepName::ExchangeDifference, StepName::ExchangeDifferenceKeptVisible)
         }
         (Column::Adjustments, Some(Pool::Manual(_))) => (StepName::ManualPools, StepName::ManualPoolsKeptVisible),
@@ -235,6 +279,27 @@ pub fn beside(
             -before.accrued_usd,
             -before.accrued_jpy,
         ));
+    }
+    for group in invoiced.groups.iter().filter(|group| group.invoice.is_none()) {
+        let ids = group
+            .bills
+            .iter()
+            .filter_map(|bill| ledger.bills[*bill].invoice.as_deref());
+        for id in ids {
+            let invoice = invoices.iter().find(|invoice| invoice.invoice_id == id);
+            let of_bill = ledger
+                .entries
+                .iter()
+                .filter(|entry| entry.column.is_billed() && ledger.bills[entry.bill].invoice.as_deref() == Some(id));
+            let usd: Amount = of_bill.map(|entry| entry.cost).sum();
+            if invoice.is_some_and(|invoice| invoice.treatment == TaxTreatment::ReverseCharge) {
+                let jpy = usd.to_whole(policy).map(Amount::from_whole).unwrap_or_default();
+                beside.push(Step {
+                    invoice: Some(id.to_owned()),
+                    ..step(StepName::BesideReverseChargeBase, usd, jpy)
+                });
+            }
+        }
     }
     let by_invoice = invoiced
         .groups

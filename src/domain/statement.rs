@@ -1,8 +1,9 @@
 //! A statement: what a closed month says, line by line.
 
-use super::allocation::Pool;
+use super::allocation::{Pool, TaxPart};
 use super::books::{Column, LeafAmount, Posting};
 use super::money::Amount;
+use super::true_up::parse_origin;
 
 /// One line of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,15 @@ pub struct StatementLine {
 }
 
 impl StatementLine {
+    /// Whether it is consumption tax, this month's or that of an adjustment: it is booked apart.
+    pub fn is_tax(&self) -> bool {
+        let of_pool = |pool: &Pool| match pool {
+            Pool::ExchangeDifference(part) => *part == TaxPart::Tax,
+            pool => parse_origin(pool).is_some_and(|(_, column, _)| column == Column::Tax),
+        };
+        self.column == Column::Tax || self.pool.as_ref().is_some_and(of_pool)
+    }
+
     /// The leaf that a department's line is.
     pub fn leaf(&self) -> Option<LeafAmount> {
         Some(LeafAmount {

@@ -29,7 +29,8 @@ pub async fn authenticate(
             detail: "it holds a NUL".to_owned(),
         });
     }
-    if !request.method().is_safe() && is_from_another_site(request.headers()) {
+    if !request.method().is_safe() && is_from_another_site(request.headers(), state.config.server.public_url.as_deref())
+    {
         return Err(ApiError::NotAllowed);
     }
     let actor = identify(&state, request.headers()).await?;
@@ -56,11 +57,15 @@ async fn identify(state: &AppState, headers: &HeaderMap) -> Result<Actor, ApiErr
 }
 
 /// A change that a page of another site asks the browser for, which sends our password along.
-fn is_from_another_site(headers: &HeaderMap) -> bool {
+fn is_from_another_site(headers: &HeaderMap, public_url: Option<&str>) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let site = text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
     let origin = text("origin").map(|origin| origin.split_once("://").map_or("", |(_, host)| host));
-    site || origin.is_some_and(|origin| Some(origin) != text("host"))
+    // A proxy may pass on another Host than the one that browsers know.
+    let public = public_url
+        .and_then(|url| url.split_once("://"))
+        .map(|(_, host)| host.trim_end_matches('/'));
+    site || origin.is_some_and(|origin| Some(origin) != text("host") && Some(origin) != public)
 }
 
 /// Somebody else's request that a proxy on this machine passes on.
@@ -149,7 +154,7 @@ mod tests {
             let headers = pairs
                 .iter()
                 .map(|(n, v)| (header::HeaderName::from_static(n), parse(v)));
-            is_from_another_site(&headers.collect())
+            is_from_another_site(&headers.collect(), Some("https://anbun.example.com/"))
         };
         assert!(
             !from(&[])
@@ -160,6 +165,10 @@ mod tests {
                 ])
         );
         assert!(from(&[("sec-fetch-site", "cross-site")]) && from(&[("sec-fetch-site", "same-site")]));
+        assert!(!from(&[
+            ("origin", "https://anbun.example.com"),
+            ("host", "upstream:8080")
+        ]));
         assert!(from(&[("origin", "http://evil"), ("host", "a:1")]) && from(&[("origin", "null"), ("host", "a:1")]));
     }
 

@@ -1,4 +1,4 @@
-//! Takes over what finance records: rates, invoices, rules for shared cost, manual pools.
+//! Takes over what finance records: rates, invoices, rules for shared cost, manual pools, cost bases, budgets, and questions.
 //!
 //! Each is one transaction that takes all or nothing, and never touches what a closed month rests on.
 
@@ -32,6 +32,8 @@ use crate::store::manual_pools::{StoredManualPool, delete_manual_pool, list_paye
 use crate::store::month::{find_state, list_states, lock_steps, refuse_closed};
 use crate::store::questions::{Question, note_question};
 use crate::store::rates::record_rates;
+use crate::store::statements::find_statement;
+use crate::store::true_ups::has_settled;
 use crate::store::{StoreError, StoreResult};
 
 /// Why a register does not take something over; nothing of it was.
@@ -191,9 +193,24 @@ pub async fn remove_invoice(
     let invoices = list_invoices(&mut transaction, None).await?;
     let invoice = invoices.iter().find(|invoice| invoice.invoice_id == invoice_id);
     let invoice = invoice.ok_or_else(|| RegisterError::NotFound(format!("no invoice '{invoice_id}' is recorded")))?;
-    refuse_closed(&mut transaction, invoice.period).await?;
+    if !came_after_the_lock(&mut transaction, invoice).await? {
+        refuse_closed(&mut transaction, invoice.period).await?;
+    }
     delete_invoice(&mut transaction, invoice_id).await?;
     Ok(transaction.commit().await?)
+}
+
+/// Whether no statement rests on an invoice of a locked month yet: it was recorded later, and no closed month has its difference.
+async fn came_after_the_lock(connection: &mut PgConnection, invoice: &Invoice) -> StoreResult<bool> {
+    let state = find_state(connection, invoice.period).await?;
+    let Some(statement_id) = state.statement_id.filter(|_| state.state == MonthState::Locked) else {
+        return Ok(false);
+    };
+    let head = find_statement(connection, statement_id).await?.head;
+    let head: serde_json::Value = serde_json::from_str(&head).unwrap_or_default();
+    let mut sealed = head["invoices"].as_array().into_iter().flatten();
+    let is_sealed = sealed.any(|known| known["invoice_id"] == invoice.invoice_id.as_str());
+    Ok(!is_sealed && !has_settled(connection, invoice.period).await?)
 }
 
 /// Letters that the reason of a manual pool may have.
@@ -277,6 +294,7 @@ pub async fn remove_manual_pool(
 pub async fn ask(
     connection: &mut PgConnection,
     (arn, person_id, remind_on): (&str, &str, NaiveDate),
+    today: NaiveDate,
     (actor, clock): (&Actor, Clock),
 ) -> Result<Question, RegisterError> {
     authorize(actor, Action::ChangeDirectory)?;
@@ -285,12 +303,12 @@ pub async fn ask(
     }
     let now = clock.now();
     let directory = get_directory(connection).await?;
-    if directory.on(now.date_naive()).person(person_id).is_none() {
+    if directory.on(today).person(person_id).is_none() {
         return Err(RegisterError::Invalid(format!(
             "person '{person_id}' is not in the directory today"
         )));
     }
-    if remind_on <= now.date_naive() {
+    if remind_on <= today {
         return Err(RegisterError::Invalid(format!(
             "{remind_on} is not after today; an answer takes a day"
         )));

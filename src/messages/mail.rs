@@ -36,7 +36,10 @@ pub enum MailError {
 
 /// The mail as its bytes: what a `.eml` file holds.
 pub fn written(mail: &Mail<'_>) -> Result<Vec<u8>, MailError> {
-    Ok(message(mail)?.formatted())
+    // Mail programs open such a letter as one that is still to be sent.
+    let mut bytes = b"X-Unsent: 1\r\n".to_vec();
+    bytes.extend(message(mail)?.formatted());
+    Ok(bytes)
 }
 
 fn message(mail: &Mail<'_>) -> Result<Message, MailError> {
@@ -70,6 +73,11 @@ pub struct MailServer(AsyncSmtpTransport<Tokio1Executor>);
 impl MailServer {
     /// By its address, such as `smtps://user:password@mail.example.com` or `smtp://localhost:25`.
     pub fn at(url: &str) -> Result<Self, MailError> {
+        // A password is not sent where everybody on the way can read it.
+        if url.starts_with("smtp://") && url.contains('@') && !url.contains("tls=required") {
+            let what = "a password needs encryption: write smtps://, or add ?tls=required for STARTTLS";
+            return Err(MailError::Server(what.to_owned()));
+        }
         let builder =
             AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|e| MailError::Server(e.to_string()))?;
         Ok(Self(builder.timeout(Some(ANSWERS_WITHIN)).build()))
@@ -112,5 +120,9 @@ mod tests {
         );
         assert!(matches!(written(&mail("x", "nobody")), Err(MailError::Address(a)) if a == "nobody"));
         assert!(MailServer::at("http://localhost").is_err());
+        assert!(
+            MailServer::at("smtp://user:secret@mail.example.com:587").is_err_and(|e| !e.to_string().contains("secret"))
+        );
+        assert!(MailServer::at("smtp://user:secret@mail.example.com:587?tls=required").is_ok());
     }
 }

@@ -43,6 +43,9 @@ pub struct CsvTable {
     records: Vec<(u64, csv::StringRecord)>,
 }
 
+/// Columns that no file of anbun's has more than.
+const COLUMNS_MAX: usize = 40;
+
 impl CsvTable {
     /// Reads a file.
     pub fn read(file: &Path) -> Result<Self, CsvError> {
@@ -88,9 +91,19 @@ impl CsvTable {
         })
     }
 
-    /// The same from rows that did not come in a file, numbered from one; `name` is what errors call them.
+    /// The same from rows that did not come in a file, numbered from one; `name` is what errors call them.  A row has no more
+    /// columns than a file could: each makes every other row wider.
     pub fn of_rows(name: &str, rows: &[BTreeMap<String, String>]) -> Result<Self, CsvError> {
-        let columns: BTreeSet<&String> = rows.iter().flat_map(BTreeMap::keys).collect();
+        let mut columns: BTreeSet<&String> = BTreeSet::new();
+        for row in rows {
+            columns.extend(row.keys());
+            if columns.len() > COLUMNS_MAX {
+                return Err(CsvError::Header {
+                    file: PathBuf::from(name),
+                    what: format!("its rows have more than {COLUMNS_MAX} different columns"),
+                });
+            }
+        }
         let mut table = Self {
             file: PathBuf::from(name),
             names: columns.iter().map(|column| (*column).clone()).collect(),
@@ -264,6 +277,14 @@ mod tests {
             parse(b"a,b\n\xff\xfe,1\n")
                 .is_err_and(|e| e == "x.csv: line 2 is neither UTF-8 nor CP932; save the file as CSV UTF-8")
         );
+    }
+
+    #[test]
+    fn rows_cannot_widen_each_other_without_end() {
+        let rows: Vec<BTreeMap<String, String>> = (0..1_000)
+            .map(|n| BTreeMap::from([(format!("c{n}"), String::new())]))
+            .collect();
+        assert!(CsvTable::of_rows("rates", &rows).is_err_and(|e| e.to_string().contains("more than 40")));
     }
 
     #[test]

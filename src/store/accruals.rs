@@ -1,6 +1,6 @@
 //! What the days of a month that are not delivered yet are taken to cost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use serde_json::Value;
@@ -40,6 +40,14 @@ pub async fn list_days_of_use(
         })
     });
     days.collect()
+}
+
+/// Days without any line inside a month's deliveries.
+pub async fn list_gaps(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<BTreeSet<NaiveDate>> {
+    let days = sqlx::query_file_scalar!("queries/accruals/list_gaps.sql", period.first_day())
+        .fetch_all(connection)
+        .await?;
+    Ok(days.into_iter().collect())
 }
 
 /// An estimate as postings by payer and seller, each rounded once.

@@ -26,7 +26,7 @@ use crate::domain::finding::Finding;
 use crate::domain::invoice::{BilledTotals, Invoice, RateOfBill, compare_invoices, yen_of};
 use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
-use crate::domain::rate::ChargebackRate;
+use crate::domain::rate::{ChargebackRate, nobody_said};
 use crate::domain::usage_type::LineKind;
 
 fn amount(value: Decimal) -> StoreResult<Amount> {
@@ -73,6 +73,8 @@ pub struct MonthBooks {
     pub rates: Vec<RateOfBill>,
     /// Yen for a dollar that no invoice bills.
     pub policy: Ratio,
+    /// Yen for a dollar that departments are charged before there is an invoice: the policy's, or the planning rate.
+    pub charging: Ratio,
     pub rules: Vec<AllocationRule>,
     pub allocation_version: Option<i32>,
     pub invoices: Vec<Invoice>,
@@ -137,7 +139,7 @@ pub async fn assemble_by(
     let basis_of = |measures: &BothMeasures| basis_in(&bases, &measures.payer, period);
     findings.extend(measures.iter().flat_map(|of| cost_basis::findings(of, basis_of(of))));
     let bases = measures.into_iter().map(|of| (basis_of(&of), of)).collect();
-    let mut policy_rate = Ratio::ONE;
+    let (mut policy_rate, mut charging) = (Ratio::ONE, Ratio::ONE);
     let mut planned = None;
     let (conversion, rates) = match reporting {
         Reporting::Usd => (Conversion::AsBilled("USD"), Vec::new()),
@@ -146,10 +148,13 @@ pub async fn assemble_by(
             let (policy, missing) = book.resolve(period);
             findings.extend(missing);
             policy_rate = Ratio::of_rate(policy.value).ok_or(StoreError::TooLarge)?;
+            charging = policy_rate;
             match yen.charged_at {
                 ChargebackRate::Invoice => yen_of(&ledger.bills, &invoices, &policy, &policy),
                 ChargebackRate::Planning => {
                     let planning = book.planning(period);
+                    charging = Ratio::of_rate(planning.value).ok_or(StoreError::TooLarge)?;
+                    findings.extend(planning.date.is_none().then(|| nobody_said(period)));
                     planned = Some(yen_of(&ledger.bills, &[], &planning, &planning).0);
                     yen_of(&ledger.bills, &invoices, &policy, &planning)
                 }
@@ -169,6 +174,7 @@ pub async fn assemble_by(
         leaves: read.leaves,
         rates,
         policy: policy_rate,
+        charging,
         rules,
         allocation_version,
         invoices,
@@ -213,9 +219,12 @@ impl MonthFacts {
     /// Puts what finance added by hand on bills of its own, in yen.
     fn add_manual(&mut self, pools: &[StoredManualPool]) {
         for pool in pools {
+            // It is booked with what its payer pays AWS.
+            let of_payer = self.bills.iter().find(|bill| bill.payer == pool.payer);
+            let seller = of_payer.map(|bill| bill.seller.clone()).unwrap_or_default();
             self.bills.push(Bill {
                 payer: pool.payer.clone(),
-                seller: String::new(),
+                seller,
                 invoice: None,
                 currency: "JPY".to_owned(),
             });

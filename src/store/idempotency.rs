@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::StoreResult;
+use super::database::Database;
 
 /// What was answered.
 #[derive(Debug, Clone)]
@@ -40,4 +41,14 @@ pub async fn keep_answer(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Waits until nobody else works on the same key; the turn ends when the connection is dropped.
+pub async fn wait_for_turn(database: &Database, (actor, key): (&str, &str)) -> StoreResult<PgConnection> {
+    let mut connection = database.pool.acquire().await?.detach();
+    sqlx::query("select pg_advisory_lock(hashtextextended($1, 0))")
+        .bind(format!("{actor}\n{key}"))
+        .execute(&mut connection)
+        .await?;
+    Ok(connection)
 }

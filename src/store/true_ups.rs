@@ -17,6 +17,7 @@ use super::{StoreError, StoreResult};
 use crate::domain::allocation::Pool;
 use crate::domain::books::{Bill, Column, DepartmentInMonth, Ledger, Posting};
 use crate::domain::close::MonthState;
+use crate::domain::invoice::split_difference;
 use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
 use crate::domain::true_up::{Standing, TrueUp, TrueUpKey, differences, parse_origin, true_ups};
@@ -107,8 +108,15 @@ pub async fn take_over(
         let settled = settled.true_ups.get(&origin).cloned().unwrap_or_default();
         let left = differences(&month.now, &month.locked, &settled);
         let ratio_of = |payer: &str, seller: &str| {
-            let new = month.new_invoices.get(&(payer.to_owned(), seller.to_owned())).copied();
-            Some(new.unwrap_or(policy))
+            let of_bill = left
+                .iter()
+                .filter(|(key, _)| key.payer == payer && key.seller == seller);
+            let difference: Amount = of_bill.map(|(_, usd)| *usd).sum();
+            let new = month.new_invoices.get(&(payer.to_owned(), seller.to_owned()));
+            Some(
+                new.and_then(|invoices| ratio_of_difference(invoices, difference))
+                    .unwrap_or(policy),
+            )
         };
         taken
             .true_ups
@@ -121,10 +129,7 @@ pub async fn take_over(
         if !settled.reclasses.contains(&row.reclass_id) {
             let origin = locked.iter().find(|month| month.billing_period == row.origin_period);
             let bill = match origin {
-                Some(month) => {
-                    let head = find_statement(connection, month.statement_id).await?.head;
-                    bill_of(&serde_json::from_str(&head).unwrap_or_default(), 0)
-                }
+                Some(month) => bill_that_charged(connection, month.statement_id, &row.from_department).await?,
                 None => Default::default(),
             };
             taken.reclasses.push(Reclass {
@@ -204,12 +209,33 @@ fn bill_of(head: &Value, group: i32) -> (String, String) {
     (text("payer"), text("seller"))
 }
 
+/// Payer and seller of the bill that charged a department most in a statement.
+async fn bill_that_charged(
+    connection: &mut PgConnection,
+    statement_id: i32,
+    department: &str,
+) -> StoreResult<(String, String)> {
+    let head = find_statement(connection, statement_id).await?.head;
+    let head: Value = serde_json::from_str(&head).unwrap_or_default();
+    let mut charged: BTreeMap<usize, Amount> = BTreeMap::new();
+    for (_, posting) in list_postings(connection, statement_id).await? {
+        if posting.department.as_deref() == Some(department) {
+            *charged.entry(posting.group).or_default() += posting.amount;
+        }
+    }
+    let most = charged
+        .into_iter()
+        .max_by_key(|(group, amount)| (*amount, std::cmp::Reverse(*group)));
+    let group = most.map_or(0, |(group, _)| group);
+    Ok(bill_of(&head, i32::try_from(group).unwrap_or_default()))
+}
+
 /// A locked month by what was sealed, and by what its bill says now.
 struct LockedMonth {
     locked: Standing,
     now: Standing,
-    /// Yen a dollar of invoices that came after the seal, by payer and seller.
-    new_invoices: BTreeMap<(String, String), Ratio>,
+    /// Dollars and yen of invoices that came after the seal, tax with them, by payer and seller.
+    new_invoices: BTreeMap<(String, String), Vec<(Amount, i128)>>,
 }
 
 impl LockedMonth {
@@ -259,36 +285,52 @@ impl LockedMonth {
     }
 }
 
-/// Invoices of a locked month that were recorded after it was sealed, each by its yen over its dollars.
+/// The rate of the invoices that bill a difference: all of the new ones, or the one whose dollars it is.
+fn ratio_of_difference(invoices: &[(Amount, i128)], difference: Amount) -> Option<Ratio> {
+    let is_it = |usd: Amount| split_difference(usd, difference).1.is_zero();
+    let (usd, yen) = invoices.iter().fold((Amount::ZERO, 0), |(usd, yen), invoice| {
+        (usd + invoice.0, yen + invoice.1)
+    });
+    if is_it(usd) {
+        return Ratio::of_total(yen, usd);
+    }
+    let one = invoices.iter().find(|(usd, _)| is_it(*usd))?;
+    Ratio::of_total(one.1, one.0)
+}
+
+/// Invoices of a locked month that were recorded after it was sealed.
 async fn new_invoices(
     connection: &mut PgConnection,
     origin: BillingPeriod,
     head: &Value,
     ledger: &Ledger,
-) -> StoreResult<BTreeMap<(String, String), Ratio>> {
+) -> StoreResult<BTreeMap<(String, String), Vec<(Amount, i128)>>> {
     let known: Vec<&str> = head["invoices"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(|i| i["invoice_id"].as_str())
         .collect();
-    let mut ratios = BTreeMap::new();
+    let mut new: BTreeMap<(String, String), Vec<(Amount, i128)>> = BTreeMap::new();
     for invoice in list_invoices(connection, Some(origin)).await? {
-        if known.contains(&invoice.invoice_id.as_str()) {
-            continue;
-        }
-        let ratio = invoice
-            .totals()
-            .and_then(|totals| Ratio::of_total(totals.net, invoice.net_usd));
         let bill = ledger
             .bills
             .iter()
             .find(|bill| bill.invoice.as_deref() == Some(invoice.invoice_id.as_str()));
-        if let (Some(ratio), Some(bill)) = (ratio, bill) {
-            ratios.insert((bill.payer.clone(), bill.seller.clone()), ratio);
+        if let (false, Some(totals), Some(bill)) =
+            (known.contains(&invoice.invoice_id.as_str()), invoice.totals(), bill)
+        {
+            let of_bill = new.entry((bill.payer.clone(), bill.seller.clone())).or_default();
+            of_bill.push((invoice.net_usd + invoice.tax_usd(), totals.net + totals.tax));
         }
     }
-    Ok(ratios)
+    Ok(new)
+}
+
+/// Whether a statement that is final or locked has taken over something of a month.
+pub async fn has_settled(connection: &mut PgConnection, origin: BillingPeriod) -> StoreResult<bool> {
+    let settled = Settled::read(connection, origin).await?;
+    Ok(settled.true_ups.contains_key(&origin))
 }
 
 /// Approves a dispute of a locked month.

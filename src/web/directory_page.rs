@@ -61,6 +61,10 @@ pub(super) async fn change(
 ) -> Result<Response, PageError> {
     authorize(&actor, Action::ChangeDirectory)?;
     let table = table_named(&table)?;
+    if table.holds_people() {
+        // Before anything is saved: whoever may not see the page afterwards does not act on it.
+        authorize(&actor, Action::ReadPeople)?;
+    }
     let is_preview = form.remove("step").as_deref() != Some("save");
     let kind = form.remove("change").unwrap_or_default();
     let is_amended = kind == "amend";

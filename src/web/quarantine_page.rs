@@ -109,6 +109,9 @@ pub(super) async fn decide(
     Form(form): Form<DecisionForm>,
 ) -> Result<Response, PageError> {
     authorize(&actor, Action::ChangeDirectory)?;
+    // Before anything is saved: whoever may not see the page afterwards does not act on it.
+    authorize(&actor, Action::ReadPeople)?;
+    parse_period(&period)?;
     let outcome = match act(&state, &actor, &form).await {
         Ok(outcome) => outcome,
         Err(error @ (ApiError::Internal(_) | ApiError::NotAllowed)) => return Err(error.into()),
@@ -123,6 +126,16 @@ pub(super) async fn decide(
 }
 
 async fn act(state: &AppState, actor: &Actor, form: &DecisionForm) -> Result<Outcome, ApiError> {
+    if [&form.arn, &form.department, &form.person]
+        .iter()
+        .any(|field| field.contains('\0'))
+    {
+        let detail = "it holds a NUL".to_owned();
+        return Err(ApiError::BadParameter {
+            pointer: "form",
+            detail,
+        });
+    }
     let day = |pointer, text: &str| -> Result<NaiveDate, ApiError> {
         let detail = format!("'{text}' is no date; write it as YYYY-MM-DD");
         text.parse().map_err(|_| ApiError::BadParameter { pointer, detail })
@@ -188,7 +201,7 @@ async fn page(state: &AppState, actor: &Actor, period: &str, outcome: Option<Out
         cursor: None,
     };
     let view = read_principals(state, actor, &query).await?;
-    let today = state.clock.now().date_naive();
+    let today = state.today();
     let entries = view.data.iter().filter_map(|principal| entry(principal, first_day));
     Ok(render(&QuarantinePage {
         period: view.period.clone(),
@@ -208,7 +221,11 @@ fn entry(principal: &PrincipalView, first_day: NaiveDate) -> Option<Entry> {
     Some(Entry {
         reason: principal.reason.clone().unwrap_or_default(),
         amount: money(&principal.cost),
-        department: suggestion.map(|s| s.department.clone()).unwrap_or_default(),
+        // One of them: a person brings the department along, and a guessed one must not stay beside a corrected department.
+        department: suggestion
+            .filter(|s| s.person.is_none())
+            .map(|s| s.department.clone())
+            .unwrap_or_default(),
         person: suggestion.and_then(|s| s.person.clone()).unwrap_or_default(),
         from: first_day.to_string(),
         because: suggestion.map(|s| s.because.clone()).unwrap_or_default(),
@@ -237,9 +254,9 @@ fn entry(principal: &PrincipalView, first_day: NaiveDate) -> Option<Entry> {
 /// A letter that the reader's mail program opens.
 fn mail_to(email: &str, arn: &str, amount: &str, first_day: NaiveDate) -> String {
     let month = first_day.format("%Y年%-m月");
-    let subject = format!("Claude利用料 {month}: このロールの利用部門を教えてください");
+    let subject = format!("Claude利用料 {month}: この呼び出し元の利用部門を教えてください");
     let body = format!(
-        "{month}のClaude利用料 {amount} について、利用部門が分かっていません。\r\n\r\n{arn}\r\n\r\nどの部門・どなたの利用かをご返信ください。\r\nWhose use is this? Please answer with the department or the person."
+        "{month}のClaude利用料 {amount} について、利用部門が特定できていません。\r\n\r\n{arn}\r\n\r\nどの部門・どなたの利用かをご返信ください。\r\nWhose use is this? Please answer with the department or the person."
     );
     format!(
         "mailto:{}?subject={}&body={}",

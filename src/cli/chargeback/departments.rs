@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::api::department_statements::{AnswerRequest, StandingsView, answer as note, send as send_all, standings};
+use crate::api::department_statements::{
+    AnswerRequest, SendQuestion, StandingsView, answer as note, send as send_all, standings,
+};
 use crate::api::view::grouped;
 use crate::cli::output::{self, Table};
 use crate::cli::{CommandContext, NeedsDecision, Usage};
@@ -16,6 +18,9 @@ pub(in crate::cli) struct SendArguments {
     /// Only this one, sent before or not; all that were not by default
     #[arg(long)]
     department: Option<String>,
+    /// To this person instead of the one who manages most of its people
+    #[arg(long, requires = "department")]
+    to: Option<String>,
     /// Letters as .eml files in this folder; by the server of [mail] url by default
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -44,11 +49,15 @@ pub(in crate::cli) struct AnswerArguments {
 pub(super) async fn send(context: &CommandContext, arguments: SendArguments) -> anyhow::Result<()> {
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
-    let what = (arguments.period, arguments.department.as_deref());
+    let question = SendQuestion {
+        period: arguments.period,
+        department: arguments.department,
+        to_person: arguments.to,
+    };
     let with = (&context.actor, context.clock);
     let sent = send_all(
         &mut connection,
-        what,
+        &question,
         arguments.folder.as_deref(),
         &context.config,
         with,

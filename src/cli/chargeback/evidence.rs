@@ -11,10 +11,12 @@ use crate::api::department_statements::standings;
 use crate::api::month::{MonthView, read_month};
 use crate::cli::CommandContext;
 use crate::domain::actor::{Action, authorize};
+use crate::domain::close::MonthState;
 use crate::domain::digest::sha256;
 use crate::domain::period::BillingPeriod;
 use crate::store::chargeback::find_data_as_of;
 use crate::store::files::list_files;
+use crate::store::month::find_state;
 use crate::store::statements::{canonical, list_statements};
 
 #[derive(Debug, clap::Args)]
@@ -67,7 +69,8 @@ pub(super) async fn run(context: &CommandContext, arguments: EvidenceArguments) 
         &mut written,
     )?;
     // What departments were sent and answered; none of it before the month is final.
-    if let Ok(answers) = standings(&mut connection, period).await {
+    if find_state(&mut connection, period).await?.state >= MonthState::Final {
+        let answers = standings(&mut connection, period).await?;
         let text = serde_json::to_string_pretty(&answers)?;
         write(&folder, "departments.json", text.as_bytes(), &mut written)?;
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::{JournalError, SlipKind};
 use crate::documents::SealedStatement;
 use crate::domain::allocation::Pool;
-use crate::domain::books::Column;
 use crate::domain::close::MonthState;
 use crate::domain::journal::{JournalSettings, JournalSource, TaxMode};
 use crate::domain::money::{Amount, Ratio, convert_parts};
@@ -60,8 +59,7 @@ pub(super) fn charges<'s>(
             origin: origin_period,
         };
         let sums = owed.entry(key).or_default();
-        // A true-up of tax is tax.
-        if line.column == Column::Tax || origin.is_some_and(|(_, column, _)| column == Column::Tax) {
+        if line.is_tax() {
             sums.1 += line.amount;
         } else {
             sums.0 += line.amount;

@@ -121,8 +121,7 @@ impl Template {
         Ok(template)
     }
 
-    /// Writes a journal; nothing is written if a text is too long or a letter is not in the encoding.
-    /// The journal as a CSV file.
+    /// The journal as a CSV file; nothing is written if a text is too long or a letter is not in the encoding.
     pub fn write(&self, journal: &Journal, encoding: Option<Encoding>) -> Result<Vec<u8>, JournalError> {
         let encoding = encoding
             .or_else(|| Encoding::parse(&self.encoding))

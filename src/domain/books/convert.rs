@@ -70,7 +70,11 @@ impl Group {
     /// Whether no line of the month's bill is behind it.
     pub fn is_adjustment(&self, ledger: &Ledger) -> bool {
         let is_of_bill = |entry: &Entry| self.bills.contains(&entry.bill) && entry.column.is_billed();
-        self.invoice.is_none() && !ledger.entries.iter().any(is_of_bill)
+        let has_others = ledger
+            .other_services
+            .iter()
+            .any(|other| self.bills.contains(&other.bill));
+        self.invoice.is_none() && !has_others && !ledger.entries.iter().any(is_of_bill)
     }
 
     /// What an amount of a column is before it is rounded; none where it is as billed or has no ratio.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Column, Converted, DepartmentInMonth, Ledger, Posting, living};
-use crate::domain::allocation::{AllocationRule, Method, Pool, rule_for};
+use crate::domain::allocation::{AllocationRule, Method, Pool, TaxPart, rule_for};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 
@@ -13,7 +13,7 @@ pub fn exchange_difference_receiver<'d>(
     period: BillingPeriod,
     departments: &'d BTreeMap<String, DepartmentInMonth>,
 ) -> Option<&'d str> {
-    let (_, rule) = rule_for(rules, &Pool::ExchangeDifference, period)?;
+    let (_, rule) = rule_for(rules, &Pool::ExchangeDifference(TaxPart::Net), period)?;
     match &rule.method {
         Method::OneDepartment(code) => {
             living(code, departments).or_else(|| rule.fallback.as_deref().and_then(|code| living(code, departments)))
@@ -22,35 +22,44 @@ pub fn exchange_difference_receiver<'d>(
     }
 }
 
-/// One posting for each payer and seller whose invoices come to another sum than it is charged.
+/// For each payer and seller whose invoices come to another sum than it is charged a posting of the net, and one of the tax.
 pub fn exchange_differences(
     ledger: &Ledger,
     invoiced: &Converted,
     charged: &Converted,
     receiver: Option<&str>,
 ) -> BTreeMap<(String, String), Vec<Posting>> {
-    let mut differences: BTreeMap<(String, String), Amount> = BTreeMap::new();
+    let mut differences: BTreeMap<(String, String, TaxPart), Amount> = BTreeMap::new();
     for (books, is_charged) in [(invoiced, false), (charged, true)] {
-        for group in &books.groups {
-            if let Some(bill) = group.bills.first().map(|bill| &ledger.bills[*bill]) {
-                let of_bill = (bill.payer.clone(), bill.seller.clone());
-                *differences.entry(of_bill).or_default() += if is_charged { -group.total } else { group.total };
-            }
+        for posting in &books.postings {
+            let first = books.groups[posting.group].bills.first();
+            let Some(bill) = first.map(|bill| &ledger.bills[*bill]) else {
+                continue;
+            };
+            let part = if posting.column == Column::Tax {
+                TaxPart::Tax
+            } else {
+                TaxPart::Net
+            };
+            let key = (bill.payer.clone(), bill.seller.clone(), part);
+            *differences.entry(key).or_default() += if is_charged { -posting.amount } else { posting.amount };
         }
     }
-    let differs = differences.into_iter().filter(|(_, amount)| !amount.is_zero());
-    let postings = differs.map(|(bill, amount)| {
-        let posting = Posting {
+    let mut postings: BTreeMap<(String, String), Vec<Posting>> = BTreeMap::new();
+    for ((payer, seller, part), amount) in differences {
+        if amount.is_zero() {
+            continue;
+        }
+        postings.entry((payer, seller)).or_default().push(Posting {
             group: 0,
             column: Column::Adjustments,
             department: receiver.map(str::to_owned),
-            pool: Some(Pool::ExchangeDifference),
+            pool: Some(Pool::ExchangeDifference(part)),
             billed: Amount::ZERO,
             amount,
             lines: 0,
             tokens: 0,
-        };
-        (bill, vec![posting])
-    });
-    postings.collect()
+        });
+    }
+    postings
 }

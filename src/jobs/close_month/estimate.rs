@@ -11,7 +11,7 @@ use crate::domain::books::Posting;
 use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
 use crate::store::StoreResult;
-use crate::store::accruals::{list_days_of_use, postings};
+use crate::store::accruals::{list_days_of_use, list_gaps, postings};
 use crate::store::month::DeliveryUsed;
 
 /// The estimate, in postings by payer and seller.
@@ -27,7 +27,7 @@ impl Estimate {
         connection: &mut PgConnection,
         period: BillingPeriod,
         deliveries: &[DeliveryUsed],
-        policy: Ratio,
+        rate: Ratio,
     ) -> StoreResult<Option<Self>> {
         let last_days = || deliveries.iter().filter_map(|used| used.last_day);
         if !last_days().any(|last| missing_days(period, last).next().is_some()) {
@@ -37,13 +37,14 @@ impl Estimate {
         if delivered.is_empty() {
             return Ok(None);
         }
-        let estimated = estimate(period, &delivered);
+        let gaps = list_gaps(connection, period).await?;
+        let estimated = estimate(period, &delivered, &gaps);
         let from = delivered
             .iter()
             .filter_map(|use_of| Some((use_of.key.payer.clone(), missing_days(period, use_of.last_day).next()?)));
         Ok(Some(Self {
             from: from.collect(),
-            postings: postings(&estimated, policy)?,
+            postings: postings(&estimated, rate)?,
         }))
     }
 
@@ -51,11 +52,6 @@ impl Estimate {
         self.postings
             .iter()
             .flat_map(|(bill, postings)| postings.iter().map(move |posting| (bill, posting)))
-    }
-
-    /// Whether a day is missing at the end of some payer's delivery.
-    pub(super) fn covers(&self, day: NaiveDate) -> bool {
-        self.from.values().any(|first| day >= *first)
     }
 
     pub(super) fn total(&self) -> Amount {

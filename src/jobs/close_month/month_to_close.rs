@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -30,7 +31,7 @@ use crate::store::books::{Leaves, MonthBooks, assemble};
 use crate::store::cost_bases::{list_net_payers, net_of_other_services};
 use crate::store::directory::get_versioned_directory_at;
 use crate::store::month::{DeliveryUsed, count_recounts, list_deliveries_used, list_late_hours};
-use crate::store::status::list_findings;
+use crate::store::status::{StoredFinding, list_findings};
 
 /// Everything that a close looks at, from one moment.
 pub(super) struct MonthToClose {
@@ -63,7 +64,7 @@ impl MonthToClose {
         let reporting = Reporting::Yen(settings.yen);
         let mut books = assemble(connection, period, &directory.departments, reporting, Leaves::Whole).await?;
         let estimate = match target {
-            MonthState::Provisional => Estimate::read(connection, period, &deliveries, books.policy).await?,
+            MonthState::Provisional => Estimate::read(connection, period, &deliveries, books.charging).await?,
             _ => None,
         };
         if let Some(estimate) = &estimate {
@@ -83,15 +84,17 @@ impl MonthToClose {
         };
         let stored = list_findings(connection, period, period.next(), false).await?;
         // A day that is accrued is no gap any more.
-        let is_accrued = |code: &str, subject: &str| {
-            let estimate = estimate.as_ref().filter(|_| code == DAY_MISSING);
-            estimate.is_some_and(|estimate| subject.parse().is_ok_and(|day| estimate.covers(day)))
+        let is_accrued = |found: &StoredFinding| {
+            let delivery = deliveries.iter().find(|used| used.source == found.source);
+            let last_day = delivery.and_then(|used| used.last_day);
+            let day: Option<NaiveDate> = found.subject.parse().ok().filter(|_| found.code == DAY_MISSING);
+            estimate.is_some() && day.zip(last_day).is_some_and(|(day, last)| day > last)
         };
         let mut findings = books.findings.clone();
         findings.extend(stored.into_iter().map(|found| Finding {
             // Stored codes are known by name only; what a check looks for it looks for in the books' own.
             code: "stored",
-            severity: if is_accrued(&found.code, &found.subject) {
+            severity: if is_accrued(&found) {
                 Severity::Info
             } else {
                 found.severity
@@ -131,13 +134,11 @@ impl MonthToClose {
             .filter(|kept| kept.state == State::Quarantined)
             .map(|kept| kept.amount)
             .sum();
-        let without_invoice = converted.postings.iter().filter(|posting| {
-            let group = &converted.groups[posting.group];
-            posting.column.is_billed()
-                && group
-                    .bills
-                    .iter()
-                    .any(|bill| self.books.ledger.bills[*bill].invoice.is_none())
+        let without_invoice = converted.groups.iter().flat_map(|group| {
+            let entries = self.books.ledger.entries.iter();
+            let of_bills = entries.filter(|entry| entry.column.is_billed() && group.bills.contains(&entry.bill));
+            let without = of_bills.filter(|entry| self.books.ledger.bills[entry.bill].invoice.is_none());
+            without.map(|entry| group.exact(entry.column, entry.cost).unwrap_or(entry.cost))
         });
         let last_day = self.deliveries.iter().filter_map(|used| used.last_day).min();
         let days_missing = self
@@ -154,7 +155,7 @@ impl MonthToClose {
             quarantine_max: settings.quarantine_max,
             days_missing,
             accrued: self.estimate.as_ref().map(|estimate| estimate.total()),
-            without_invoice: without_invoice.map(|posting| posting.amount).sum(),
+            without_invoice: without_invoice.sum(),
             unconverted: &converted.unconverted,
             unmapped: &self.unmapped(&month, &settings.mappings),
             missing_from_books: self.missing_from_books(),
@@ -288,11 +289,12 @@ impl MonthToClose {
             .converted
             .postings
             .iter()
-            .filter(|posting| posting.pool == Some(Pool::ExchangeDifference))
+            .filter(|posting| matches!(posting.pool, Some(Pool::ExchangeDifference(_))))
             .map(|posting| {
                 json!({
                     "kind": "exchange_difference",
                     "department": posting.department,
+                    "pool": posting.pool.as_ref().map(ToString::to_string),
                     "jpy": posting.amount.to_string(),
                     "because": "what the invoices come to, less the planning rate",
                 })

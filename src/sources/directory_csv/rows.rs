@@ -45,6 +45,11 @@ impl DirectoryTable {
         }
     }
 
+    /// Whether its rows are personal data.
+    pub const fn holds_people(self) -> bool {
+        matches!(self, Self::People | Self::Principals)
+    }
+
     pub fn columns(self) -> Vec<&'static str> {
         match self {
             Self::Departments => [DEPARTMENT_COLUMNS, &[SUCCESSOR]].concat(),
@@ -149,6 +154,8 @@ pub fn with_row(
     change: RowChange,
     row: &Row,
 ) -> Result<Directory, RowError> {
+    // Before it is put beside the others: it alone is refused by its columns.
+    CsvTable::of_rows(table.as_str(), std::slice::from_ref(row))?.expect_columns(&[], &table.columns())?;
     let mut rows = table.rows(before, None);
     let cell = |row: &Row, column: &str| row.get(column).map(|cell| cell.trim().to_owned()).unwrap_or_default();
     match change {

@@ -186,6 +186,19 @@ async fn registers_are_kept_over_http() {
         let (status, refused) = post(&server, path, None, &body).await;
         assert_eq!(status, 400, "{path} {body}: {refused}");
     }
+    for path in [
+        "/api/v1/chargeback/2026-10?as_known_on=-9999-01-01",
+        "/api/v1/chargeback/2026-10?as_known_on=99999-01-01",
+        "/api/v1/chargeback/2026-10/statement?as_known_on=-9999-01-01",
+        "/api/v1/chargeback/2026-10?organisation=today&by=person",
+    ] {
+        assert_eq!(server.get(path).await.0, 400, "{path}");
+    }
+    let odd = |jpy: &str, reason: &str| json!({"name": "x", "period": "2026-10", "jpy": jpy, "reason": reason, "payer": "999900001111"});
+    for body in [odd("1e2147483647", "x"), odd("1e-2147483648", "x"), odd("1", "a\u{0}b")] {
+        let (status, refused) = post(&server, "/api/v1/manual-pools", None, &body).await;
+        assert_eq!(status, 400, "{body}: {refused}");
+    }
     let rules = |dry_run: bool| json!({"dry_run": dry_run, "rules": [{"pool": "tax", "method": "one_department", "members": "it", "fallback": "", "legal_entity": "", "valid_from": "2026-04", "valid_to": ""}]});
     let (status, kept) = post(&server, "/api/v1/rules", None, &rules(true)).await;
     assert_eq!((status, &kept["version"]), (200, &Value::Null));

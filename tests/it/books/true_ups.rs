@@ -234,6 +234,31 @@ async fn an_invoice_that_comes_after_the_lock_says_the_rate() {
         adjusted(&company, "2026-11").await,
         [row("sales", 0, 1_610), row("it", -1_106, -1_106)]
     );
+    // Typed wrong, it can be taken out while no closed month has its difference; what the lock rests on stays.
+    company.run(&["invoices", "remove", "EUINJP26-190"]).await;
+    assert_eq!(
+        adjusted(&company, "2026-11").await,
+        [row("sales", 0, 1_610), row("it", -1_127, -1_127)]
+    );
+    company.run(&["invoices", "import", &refund("refund")]).await;
+    let (_, said) = company.refused(&["invoices", "remove", "EUINJP26-100"]).await;
+    assert!(said.contains("2026-10 is locked"), "{said}");
+    // Another dollar that no invoice bills yet is not at the refund's rate: both at November's 161.
+    lines.push(line("AmazonBedrock", "Refund", "", -1.0));
+    company.deliver("2026-10", &lines).await;
+    let rows = adjusted(&company, "2026-11").await;
+    assert!(rows.contains(&row("it", -1_127, -1_127)), "{rows:?}");
+    company.deliver("2026-10", &lines[..lines.len() - 1]).await;
+    let close = [
+        "chargeback",
+        "close",
+        "2026-11",
+        "--to",
+        "final",
+        "--accept",
+        "invoiced=AWS has made none",
+    ];
+    company.run(&close).await;
     let (_, said) = company.refused(&["invoices", "remove", "EUINJP26-190"]).await;
     assert!(said.contains("2026-10 is locked"), "{said}");
 }
