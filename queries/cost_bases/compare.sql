@@ -3,7 +3,7 @@
 -- Index: department_months_period.
 select
     payer,
-    sum(lines)::bigint as "lines!",
+    coalesce(sum(lines) filter (where charge_class <> 'discount'), 0)::bigint as "lines!",
     coalesce(sum(lines_without_net) filter (where charge_class <> 'discount'), 0)::bigint as "lines_without_net!",
     coalesce(sum(cost) filter (where lines_without_net > 0 and charge_class <> 'discount'), 0) as "cost_without_net!",
     sum(cost) as "cost!",

@@ -80,16 +80,18 @@ pub(super) async fn once<V: Serialize>(
         Some(key) => Some(wait_for_turn(&state.database, (&actor.name, key)).await?),
         None => None,
     };
-    if let (Some(key), Some(connection)) = (key, turn.as_mut()) {
-        if let Some(answer) = find_answer(connection, (&actor.name, key), state.clock.now()).await? {
-            if answer.request_digest != request_digest {
-                return Err(ApiError::KeyReused);
-            }
-            let status = u16::try_from(answer.status)
-                .ok()
-                .and_then(|status| StatusCode::from_u16(status).ok());
-            return Ok(json(status.unwrap_or(StatusCode::OK), answer.body));
+    let known = match (key, turn.as_mut()) {
+        (Some(key), Some(connection)) => find_answer(connection, (&actor.name, key), state.clock.now()).await?,
+        _ => None,
+    };
+    if let Some(answer) = known {
+        if answer.request_digest != request_digest {
+            return Err(ApiError::KeyReused);
         }
+        let status = u16::try_from(answer.status)
+            .ok()
+            .and_then(|status| StatusCode::from_u16(status).ok());
+        return Ok(json(status.unwrap_or(StatusCode::OK), answer.body));
     }
     let (status, view) = act().await?;
     let body = serde_json::to_string(&view).unwrap_or_default();

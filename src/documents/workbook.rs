@@ -376,7 +376,10 @@ fn assumptions(
             language.choose("原価の比較", "both columns of"),
             text(&basis["payer"])
         );
-        let net = format!("{} {}", language.choose("割引後", "net"), text(&basis["net"]));
+        let net = match basis["net"].as_str() {
+            Some(net) => format!("{} {net}", language.choose("割引後", "net")),
+            None => language.choose("割引後の列なし", "no net column").to_owned(),
+        };
         rows.push(
             &[
                 &item,

@@ -47,6 +47,7 @@ pub fn basis_in(bases: &[BasisOfPayer], payer: &str, period: BillingPeriod) -> C
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BothMeasures {
     pub payer: String,
+    /// Without discount lines, which the net column does not need.
     pub lines: i64,
     pub lines_without_net: i64,
     /// Of the lines without a net.
@@ -55,6 +56,13 @@ pub struct BothMeasures {
     pub cost: Amount,
     /// Net, without discount lines.
     pub net_cost: Amount,
+}
+
+impl BothMeasures {
+    /// Whether any line has a net: without one there is nothing to compare.
+    pub const fn has_net(&self) -> bool {
+        self.lines_without_net < self.lines
+    }
 }
 
 /// How far the two measures of a month may be apart: AWS rounds its columns apart.

@@ -407,7 +407,7 @@ impl MonthToClose {
                 "payer": of.payer,
                 "basis": basis.as_str(),
                 "unblended_with_discounts": of.cost.to_string(),
-                "net": of.net_cost.to_string(),
+                "net": of.has_net().then(|| of.net_cost.to_string()),
                 "lines_without_net": of.lines_without_net,
             })).collect::<Vec<_>>(),
             "days_are": "UTC, as AWS bills them",
