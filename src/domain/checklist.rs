@@ -142,38 +142,40 @@ type Standing = (bool, (Amount, &'static str), String, String);
 fn standing(name: TaskName, facts: &ChecklistFacts<'_>) -> Standing {
     let period = facts.period;
     let is_final = facts.state >= MonthState::Final;
-    let step = |is_done: bool, what: &str, action: String| -> Standing {
+    let step = |is_done: bool, (done, to_do): (&str, &str), action: String| -> Standing {
         let amount = if is_done { Amount::ZERO } else { facts.total };
+        let what = if is_done { done } else { to_do };
         (is_done, (amount, "JPY"), what.to_owned(), action)
     };
+    let export = format!("anbun chargeback export {period} --as journal:PRESET, then 'chargeback posted'");
     match name {
         TaskName::Provisional => step(
             facts.state >= MonthState::Provisional,
-            "the month is closed for the accrual",
+            ("it is closed for the accrual", "it is not closed for the accrual yet"),
             format!("anbun chargeback close {period} --to provisional"),
         ),
+        TaskName::Accrual if is_final && !facts.is_posted => {
+            step(true, ("it is final: an accrual is needed no more", ""), export)
+        }
         TaskName::Accrual => step(
-            facts.is_posted || is_final,
-            if is_final && !facts.is_posted {
-                "the month is final: an accrual is needed no more"
-            } else {
-                "the accrual is in the books"
-            },
-            format!("anbun chargeback export {period} --as journal:PRESET, then 'chargeback posted'"),
+            facts.is_posted,
+            ("its slips are in the books", "its slips are not in the books yet"),
+            export,
         ),
         TaskName::Final => step(
             is_final,
-            "the month ties to its invoices",
+            ("it is closed and ties to its invoices", "it is not closed to final yet"),
             format!("anbun chargeback close {period} --to final"),
         ),
         TaskName::Journal => step(
             is_final && facts.is_posted,
-            "the journal is in the books",
-            format!("anbun chargeback export {period} --as journal:PRESET, then 'chargeback posted'"),
+            ("its slips are in the books", "its slips are not in the books yet"),
+            export,
         ),
         TaskName::Statements => {
             let is_done = is_final && facts.statements_unsent == 0 && facts.disputed.is_zero();
             let what = match (facts.statements_unsent, facts.disputed.is_zero()) {
+                _ if !is_final => "departments are told once it is final".to_owned(),
                 (0, true) => "every department has its statement".to_owned(),
                 (0, false) => "a department disputes its statement".to_owned(),
                 (unsent, _) => format!("{unsent} departments have not been sent their statement"),
@@ -183,7 +185,7 @@ fn standing(name: TaskName, facts: &ChecklistFacts<'_>) -> Standing {
         }
         TaskName::Lock => step(
             facts.state == MonthState::Locked,
-            "the month is locked",
+            ("it is locked", "it is not locked yet"),
             format!("anbun chargeback lock {period}"),
         ),
         name => by_checks(name, facts),

@@ -230,7 +230,7 @@ pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
         "quarantine",
         false,
         "what is undecided is within the limit",
-        "decide them: 'anbun costs --by principal,reason --where state=quarantined'",
+        "decide them on the page 'Undecided', or with 'anbun directory assign'",
     );
     checks.push(match facts.quarantined > facts.quarantine_max {
         false => quarantine,

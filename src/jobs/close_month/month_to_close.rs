@@ -21,7 +21,7 @@ use crate::domain::directory::Directory;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::invoice::Invoice;
 use crate::domain::journal::Mapping;
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
 use crate::domain::reconciliation::{Provisional, Step, beside, steps};
 use crate::domain::statement::StatementLine;
@@ -134,12 +134,6 @@ impl MonthToClose {
             .filter(|kept| kept.state == State::Quarantined)
             .map(|kept| kept.amount)
             .sum();
-        let without_invoice = converted.groups.iter().flat_map(|group| {
-            let entries = self.books.ledger.entries.iter();
-            let of_bills = entries.filter(|entry| entry.column.is_billed() && group.bills.contains(&entry.bill));
-            let without = of_bills.filter(|entry| self.books.ledger.bills[entry.bill].invoice.is_none());
-            without.map(|entry| group.exact(entry.column, entry.cost).unwrap_or(entry.cost))
-        });
         let last_day = self.deliveries.iter().filter_map(|used| used.last_day).min();
         let days_missing = self
             .period
@@ -155,7 +149,7 @@ impl MonthToClose {
             quarantine_max: settings.quarantine_max,
             days_missing,
             accrued: self.estimate.as_ref().map(|estimate| estimate.total()),
-            without_invoice: without_invoice.sum(),
+            without_invoice: self.without_invoice(),
             unconverted: &converted.unconverted,
             unmapped: &self.unmapped(&month, &settings.mappings),
             missing_from_books: self.missing_from_books(),
@@ -165,6 +159,27 @@ impl MonthToClose {
                 .any(|used| used.directory_version != self.directory_version),
             findings: &self.findings,
         })
+    }
+
+    /// Yen of bills that carry no invoice yet; of a group that holds others too, their part of it.
+    fn without_invoice(&self) -> Amount {
+        let (ledger, converted) = (&self.books.ledger, &self.books.converted);
+        let has_none = |bill: usize| ledger.bills[bill].invoice.is_none();
+        let groups = converted.groups.iter().enumerate().map(|(nth, group)| {
+            if group.bills.iter().all(|bill| has_none(*bill)) {
+                let postings = converted.postings.iter();
+                let billed = postings.filter(|posting| posting.group == nth && posting.column.is_billed());
+                return billed.map(|posting| posting.amount).sum();
+            }
+            let entries = ledger.entries.iter().filter(|entry| group.bills.contains(&entry.bill));
+            let without = entries.filter(|entry| entry.column.is_billed() && has_none(entry.bill));
+            let exact: Amount = without
+                .map(|entry| group.exact(entry.column, entry.cost).unwrap_or(entry.cost))
+                .sum();
+            // Rounded once, for people: what hangs on a check is no posting.
+            exact.to_whole(Ratio::ONE).map_or(exact, Amount::from_whole)
+        });
+        groups.sum()
     }
 
     /// Charged departments that an accounting system does not know; without mappings, those without a cost centre.
