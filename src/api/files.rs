@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use crate::config::{Config, JournalConfig};
 use crate::documents::department_csv::department_csv;
 use crate::documents::encoding::Encoding;
-use crate::documents::focus::{focus_csv, focus_parquet};
+use crate::documents::focus::{FocusVersion, focus_csv, focus_parquet};
 use crate::documents::intercompany::intercompany;
 use crate::documents::journal::template::{Template, presets};
 use crate::documents::journal::{Journal, SlipKind, WORKBOOK, cancelled, entities_of, journal};
@@ -34,9 +34,9 @@ use crate::store::tokens::note_personal_data_read;
 pub enum FileKind {
     Csv,
     Xlsx,
-    /// FOCUS 1.2 as Parquet.
-    Focus,
-    FocusCsv,
+    /// FOCUS as Parquet.
+    Focus(FocusVersion),
+    FocusCsv(FocusVersion),
     /// What the departments of another legal entity owe the one that pays, by AWS invoice.
     Intercompany,
     /// By the name of a preset or of a template of the settings; with `.xlsx` behind it as a worksheet.
@@ -56,8 +56,8 @@ impl FileKind {
         match self {
             Self::Journal(preset) if is_sheet(preset) => Self::Xlsx.media_type(),
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            Self::Focus => "application/vnd.apache.parquet",
-            Self::Csv | Self::FocusCsv | Self::Intercompany | Self::Journal(_) => "text/csv",
+            Self::Focus(_) => "application/vnd.apache.parquet",
+            Self::Csv | Self::FocusCsv(_) | Self::Intercompany | Self::Journal(_) => "text/csv",
         }
     }
 
@@ -65,8 +65,10 @@ impl FileKind {
         match text {
             "csv" => Some(Self::Csv),
             "xlsx" => Some(Self::Xlsx),
-            "focus" => Some(Self::Focus),
-            "focus-csv" => Some(Self::FocusCsv),
+            "focus" => Some(Self::Focus(FocusVersion::V1_2)),
+            "focus-csv" => Some(Self::FocusCsv(FocusVersion::V1_2)),
+            "focus-1.3" => Some(Self::Focus(FocusVersion::V1_3)),
+            "focus-1.3-csv" => Some(Self::FocusCsv(FocusVersion::V1_3)),
             "intercompany" => Some(Self::Intercompany),
             other => other
                 .strip_prefix("journal:")
@@ -104,8 +106,8 @@ impl FileQuestion {
         let date = self.posting_date.map(|date| date.to_string()).unwrap_or_default();
         let (kind, series) = match &self.kind {
             FileKind::Csv => (format!("csv;{language};{encoding}"), "csv".to_owned()),
-            FileKind::Focus => ("focus".to_owned(), "focus".to_owned()),
-            FileKind::FocusCsv => ("focus-csv".to_owned(), "focus".to_owned()),
+            FileKind::Focus(version) => (format!("focus{}", version.suffix()), "focus".to_owned()),
+            FileKind::FocusCsv(version) => (format!("focus{}-csv", version.suffix()), "focus".to_owned()),
             FileKind::Intercompany => (
                 format!("intercompany;{language};{encoding};{entity};{settings}"),
                 format!("intercompany;{entity}"),
@@ -126,8 +128,8 @@ impl FileQuestion {
     fn file_name(&self, statement: &Statement) -> String {
         let (what, ending) = match &self.kind {
             FileKind::Csv => ("chargeback".to_owned(), "csv"),
-            FileKind::Focus => ("focus".to_owned(), "parquet"),
-            FileKind::FocusCsv => ("focus".to_owned(), "csv"),
+            FileKind::Focus(version) => (format!("focus{}", version.suffix()), "parquet"),
+            FileKind::FocusCsv(version) => (format!("focus{}", version.suffix()), "csv"),
             FileKind::Intercompany => ("intercompany".to_owned(), "csv"),
             FileKind::Xlsx => ("chargeback".to_owned(), "xlsx"),
             FileKind::Journal(preset) if is_sheet(preset) => {
@@ -245,7 +247,9 @@ impl Making {
     fn of(config: &Config, mappings: Vec<Mapping>, kind: &FileKind) -> anyhow::Result<Self> {
         let template = match kind {
             FileKind::Journal(preset) => Some(find_template(preset.trim_end_matches(SHEET), &config.journal)?),
-            FileKind::Csv | FileKind::Focus | FileKind::FocusCsv | FileKind::Xlsx | FileKind::Intercompany => None,
+            FileKind::Csv | FileKind::Focus(_) | FileKind::FocusCsv(_) | FileKind::Xlsx | FileKind::Intercompany => {
+                None
+            }
         };
         let settings = JournalSettings {
             sources: config.journal.sources.clone(),
@@ -301,8 +305,8 @@ impl Making {
                 };
                 Ok((workbook(&sealed, &parts, question.language)?, parts.journals))
             }
-            (FileKind::Focus, _) => Ok((focus_parquet(&sealed)?, Vec::new())),
-            (FileKind::FocusCsv, _) => Ok((focus_csv(&sealed)?, Vec::new())),
+            (FileKind::Focus(version), _) => Ok((focus_parquet(&sealed, *version)?, Vec::new())),
+            (FileKind::FocusCsv(version), _) => Ok((focus_csv(&sealed, *version)?, Vec::new())),
             (FileKind::Intercompany, _) => {
                 let encoding = question.encoding.unwrap_or(Encoding::Utf8Bom);
                 let how = (question.language, encoding);

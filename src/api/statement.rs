@@ -24,7 +24,7 @@ use crate::store::StoreError;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct StatementQuery {
-    /// `csv`, `xlsx`, `focus` (Parquet), `focus-csv`, `intercompany` or `journal`; without it the statement itself as JSON.
+    /// `csv`, `xlsx`, `focus` (Parquet), `focus-csv` (1.2), `focus-1.3`, `focus-1.3-csv`, `intercompany` or `journal`; without it the statement itself as JSON.
     pub format: Option<String>,
     /// Of a journal.
     pub preset: Option<String>,
@@ -136,15 +136,17 @@ impl StatementQuery {
         let kind = match (self.format.as_deref(), self.preset.as_deref()) {
             (None | Some("csv"), _) => FileKind::Csv,
             (Some("xlsx"), _) => FileKind::Xlsx,
-            (Some("focus"), _) => FileKind::Focus,
-            (Some("focus-csv"), _) => FileKind::FocusCsv,
-            (Some("intercompany"), _) => FileKind::Intercompany,
+            (Some(text @ ("focus" | "focus-csv" | "focus-1.3" | "focus-1.3-csv" | "intercompany")), _) => {
+                FileKind::parse(text).ok_or_else(|| bad("format", text.to_owned()))?
+            }
             (Some("journal"), Some(preset)) => FileKind::Journal(preset.to_owned()),
             (Some("journal"), None) => return Err(bad("preset", "a journal needs a preset".to_owned())),
             (Some(other), _) => {
                 return Err(bad(
                     "format",
-                    format!("'{other}' is none of csv, xlsx, focus, focus-csv, intercompany, journal"),
+                    format!(
+                        "'{other}' is none of csv, xlsx, focus, focus-csv, focus-1.3, focus-1.3-csv, intercompany, journal"
+                    ),
                 ));
             }
         };

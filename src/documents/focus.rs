@@ -1,8 +1,10 @@
-//! The allocated charges as a FOCUS 1.2 dataset, in Parquet and CSV.
+//! The allocated charges as a FOCUS dataset of version 1.2 or 1.3, in Parquet and CSV.
 //!
 //! One row is a department's (or a pool's) amount of one column, model and project on one bill, over the whole month; people are
 //! left out.  Amounts are in the currency of the statement; what the bill said is in `x_BilledAmount`.  What FOCUS has no column for
-//! begins with `x_`.  Columns: https://focus.finops.org/focus-specification/v1-2/
+//! begins with `x_`.  Columns: https://focus.finops.org/focus-specification/v1-2/ and /v1-3/; `split` holds what 1.3 adds.
+
+mod split;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +26,25 @@ use crate::domain::books::Column;
 use crate::domain::money::Amount;
 use crate::domain::true_up::parse_origin;
 
+/// Version of the specification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FocusVersion {
+    V1_2,
+    /// With the providers' two roles, and how shared cost was split.
+    V1_3,
+}
+
+impl FocusVersion {
+    /// What a file's name says of it; that of 1.2 says nothing.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::V1_2 => "",
+            Self::V1_3 => "-1.3",
+        }
+    }
+}
+
+/// Of 1.2; those of 1.3 are these and `split::COLUMNS`.
 const COLUMNS: [&str; 40] = [
     "BilledCost",
     "BillingAccountId",
@@ -87,12 +108,14 @@ struct Sums {
 }
 
 /// Columns that are no text.
-const DECIMALS: [&str; 7] = [
+const DECIMALS: [&str; 9] = [
     "BilledCost",
     "ConsumedQuantity",
     "ContractedCost",
+    "ContractedUnitPrice",
     "EffectiveCost",
     "ListCost",
+    "ListUnitPrice",
     "PricingQuantity",
     "x_BilledAmount",
 ];
@@ -104,18 +127,19 @@ const TIMES: [&str; 4] = [
 ];
 
 /// As CSV.  Its costs add up to the statement.
-pub fn focus_csv(statement: &SealedStatement) -> Result<Vec<u8>, Unrepresentable> {
-    let mut all = vec![COLUMNS.map(str::to_owned).to_vec()];
-    all.extend(rows(statement));
+pub fn focus_csv(statement: &SealedStatement, version: FocusVersion) -> Result<Vec<u8>, Unrepresentable> {
+    let columns = columns(version);
+    let mut all = vec![columns.iter().map(|name| (*name).to_owned()).collect()];
+    all.extend(rows(statement, version));
     encode(&written(&all), Encoding::Utf8)
 }
 
 /// As Parquet: texts, decimals of twelve places, and times in UTC; what is empty is null.
-pub fn focus_parquet(statement: &SealedStatement) -> Result<Vec<u8>, ParquetError> {
-    let rows = rows(statement);
+pub fn focus_parquet(statement: &SealedStatement, version: FocusVersion) -> Result<Vec<u8>, ParquetError> {
+    let (columns, rows) = (columns(version), rows(statement, version));
     let mut schema = String::from("message focus {");
-    for name in COLUMNS {
-        let kind = match name {
+    for name in &columns {
+        let kind = match *name {
             name if DECIMALS.contains(&name) => format!("fixed_len_byte_array(16) {name} (DECIMAL(38,12))"),
             name if TIMES.contains(&name) => format!("int64 {name} (TIMESTAMP(MICROS,true))"),
             name => format!("binary {name} (STRING)"),
@@ -127,7 +151,7 @@ pub fn focus_parquet(statement: &SealedStatement) -> Result<Vec<u8>, ParquetErro
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
     let mut group = writer.next_row_group()?;
-    for (at, name) in COLUMNS.iter().enumerate() {
+    for (at, name) in columns.iter().enumerate() {
         let cells: Vec<&str> = rows.iter().map(|row| row[at].as_str()).collect();
         let levels: Vec<i16> = cells.iter().map(|cell| i16::from(!cell.is_empty())).collect();
         let present = cells.iter().filter(|cell| !cell.is_empty());
@@ -155,8 +179,18 @@ pub fn focus_parquet(statement: &SealedStatement) -> Result<Vec<u8>, ParquetErro
     writer.into_inner()
 }
 
-/// The rows, as text.
-fn rows(statement: &SealedStatement) -> Vec<Vec<String>> {
+/// The names in their order: FOCUS's own first.
+fn columns(version: FocusVersion) -> Vec<&'static str> {
+    let mut columns = COLUMNS.to_vec();
+    if version == FocusVersion::V1_3 {
+        columns.extend(split::COLUMNS);
+        columns.sort_by_key(|name| (name.starts_with("x_"), *name));
+    }
+    columns
+}
+
+/// The rows, as text, in the order of the columns.
+fn rows(statement: &SealedStatement, version: FocusVersion) -> Vec<Vec<String>> {
     let mut rows: BTreeMap<RowKey<'_>, Sums> = BTreeMap::new();
     for line in &statement.lines {
         let key = RowKey {
@@ -173,7 +207,20 @@ fn rows(statement: &SealedStatement) -> Vec<Vec<String>> {
         sums.amount += line.amount;
         sums.tokens += line.tokens;
     }
-    rows.iter().map(|(key, sums)| row(statement, key, sums)).collect()
+    if version == FocusVersion::V1_2 {
+        return rows.iter().map(|(key, sums)| row(statement, key, sums)).collect();
+    }
+    let shares = split::shares(&rows);
+    let columns = columns(version);
+    let whole = rows.iter().zip(shares).map(|((key, sums), share)| {
+        let mut cells: BTreeMap<&str, String> = COLUMNS.into_iter().zip(row(statement, key, sums)).collect();
+        cells.extend(split::cells(statement, key, share, &cells["ProviderName"]));
+        columns
+            .iter()
+            .map(|name| cells.remove(name).unwrap_or_default())
+            .collect()
+    });
+    whole.collect()
 }
 
 fn row(statement: &SealedStatement, key: &RowKey<'_>, sums: &Sums) -> Vec<String> {

@@ -19,7 +19,7 @@ use crate::sources::finance_csv::read_journal_mappings;
 pub(in crate::cli) struct ExportArguments {
     /// YYYY-MM
     period: BillingPeriod,
-    /// csv, xlsx, focus (Parquet), focus-csv, intercompany, or journal:PRESET with freee, moneyforward, obc, yayoi, sap or a
+    /// csv, xlsx, focus (1.2, Parquet), focus-csv, focus-1.3, focus-1.3-csv, intercompany, or journal:PRESET with freee, moneyforward, obc, yayoi, sap or a
     /// template of the settings; journal:sap.xlsx is a worksheet
     #[arg(long = "as", value_name = "KIND")]
     kind: String,
@@ -51,7 +51,7 @@ pub(in crate::cli) struct ExportArguments {
 pub(super) async fn run(context: &CommandContext, arguments: ExportArguments) -> anyhow::Result<()> {
     let Some(kind) = FileKind::parse(&arguments.kind) else {
         return Err(Usage(format!(
-            "'{}' is none of csv, xlsx, focus, focus-csv, intercompany, journal:PRESET",
+            "'{}' is none of csv, xlsx, focus, focus-csv, focus-1.3, focus-1.3-csv, intercompany, journal:PRESET",
             arguments.kind
         ))
         .into());

@@ -89,6 +89,56 @@ async fn a_journal_moves_what_each_department_is_charged() {
     assert!(dated.contains("2026/11/06,100131"));
 }
 
+/// 1.3 says how shared amounts were split: the shares of a column on a bill add up to one, and the amounts stay those of 1.2.
+#[tokio::test]
+async fn focus_1_3_says_how_shared_cost_was_split() {
+    let company = closed("focus-1-3", "").await;
+    let read = |text: String| -> Vec<std::collections::BTreeMap<String, String>> {
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        reader.deserialize().map(Result::unwrap).collect()
+    };
+    let older = read(text(&company, &["--as", "focus-csv"]).await);
+    let newer = read(text(&company, &["--as", "focus-1.3-csv"]).await);
+    assert_eq!(newer.len(), older.len());
+    let cost =
+        |row: &std::collections::BTreeMap<String, String>| row["BilledCost"].parse::<rust_decimal::Decimal>().unwrap();
+    assert_eq!(
+        newer.iter().map(cost).sum::<rust_decimal::Decimal>(),
+        rust_decimal::Decimal::from(26_698)
+    );
+    let mut shares: std::collections::BTreeMap<(String, String), rust_decimal::Decimal> = Default::default();
+    for row in &newer {
+        // What 1.2 says stays; the providers are told apart and are never empty.
+        assert!(!row["ServiceProviderName"].is_empty() && row["ProviderName"] == row["ServiceProviderName"]);
+        let is_usage = row["ChargeCategory"] == "Usage";
+        assert_eq!(row["SkuPriceId"].is_empty(), !is_usage);
+        assert_eq!(row["PricingQuantity"].is_empty(), !is_usage);
+        let details = &row["AllocatedMethodDetails"];
+        assert_eq!(details.is_empty(), row["AllocatedMethodId"].is_empty());
+        assert_eq!(row["AllocatedResourceId"].is_empty(), row["AllocatedTags"].is_empty());
+        if row["x_AllocationColumn"] == "direct" {
+            assert!(details.is_empty());
+            continue;
+        }
+        let details: serde_json::Value = serde_json::from_str(details).unwrap();
+        let ratio = details["Elements"][0]["AllocatedRatio"]
+            .to_string()
+            .parse::<rust_decimal::Decimal>()
+            .unwrap();
+        let origin = (row["InvoiceId"].clone(), row["x_AllocationColumn"].clone());
+        *shares.entry(origin).or_default() += ratio;
+        let tags: serde_json::Value = serde_json::from_str(&row["AllocatedTags"]).unwrap();
+        assert_eq!(tags["department"], row["x_Department"].as_str());
+    }
+    assert_eq!(shares.len(), 3, "allocated, credits and tax of the first invoice");
+    assert!(
+        shares.values().all(|sum| *sum == rust_decimal::Decimal::ONE),
+        "{shares:?}"
+    );
+    let parquet = bytes(&company, &["--as", "focus-1.3"]).await;
+    assert!(parquet.starts_with(b"PAR1"));
+}
+
 /// Research is JP02's: 33.33 USD of the second invoice, without tax.
 #[tokio::test]
 async fn what_one_company_owes_the_other_names_the_aws_invoice() {
