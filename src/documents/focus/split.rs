@@ -35,7 +35,10 @@ fn is_shared(key: &RowKey<'_>) -> bool {
 /// Each row's share of its origin; none of a row that is no share, and where amounts of both signs have no shares.
 pub(super) fn shares(rows: &BTreeMap<RowKey<'_>, Sums>) -> Vec<Option<Amount>> {
     let mut shares = vec![None; rows.len()];
-    let mut origins: BTreeMap<(usize, Column, &str), Vec<(usize, &RowKey<'_>, Amount)>> = BTreeMap::new();
+    /// Bill group, column and currency.
+    type Origin<'r> = (usize, Column, &'r str);
+    type Part<'r> = (usize, &'r RowKey<'r>, Amount);
+    let mut origins: BTreeMap<Origin<'_>, Vec<Part<'_>>> = BTreeMap::new();
     for (at, (key, sums)) in rows.iter().enumerate().filter(|(_, (key, _))| is_shared(key)) {
         let origin = origins.entry((key.group, key.column, key.currency)).or_default();
         origin.push((at, key, sums.amount));
@@ -89,11 +92,9 @@ pub(super) fn cells(
     cells.push(("AllocatedMethodDetails", details));
     if let Some(department) = key.department {
         let names = statement.names_of(department);
-        let shown = if names.shown().is_empty() {
-            department
-        } else {
-            names.shown()
-        };
+        // The specification wants ASCII here; the Japanese name is in x_DepartmentName.
+        let is_plain = names.name.is_ascii() && !names.name.is_empty();
+        let shown = if is_plain { names.name.as_str() } else { department };
         let tags = json!({"cost_center": names.cost_center, "department": department});
         cells.push(("AllocatedResourceId", neutral(department)));
         cells.push(("AllocatedResourceName", neutral(shown)));

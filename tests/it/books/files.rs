@@ -129,6 +129,7 @@ async fn focus_1_3_says_how_shared_cost_was_split() {
         *shares.entry(origin).or_default() += ratio;
         let tags: serde_json::Value = serde_json::from_str(&row["AllocatedTags"]).unwrap();
         assert_eq!(tags["department"], row["x_Department"].as_str());
+        assert!(row["AllocatedResourceName"].is_ascii() && !row["x_DepartmentName"].is_ascii());
     }
     assert_eq!(shares.len(), 3, "allocated, credits and tax of the first invoice");
     assert!(
