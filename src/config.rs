@@ -95,6 +95,8 @@ pub struct CurrencyConfig {
     pub planning_rate: Decimal,
     pub chargeback_rate: ChargebackRate,
     pub rounding: Rounding,
+    /// Where `anbun rates fetch` asks.
+    pub bank_of_japan: String,
 }
 
 impl CurrencyConfig {
@@ -113,6 +115,7 @@ impl Default for CurrencyConfig {
             planning_rate: Decimal::new(15_000, 2),
             chargeback_rate: ChargebackRate::Invoice,
             rounding: Rounding::LargestRemainder,
+            bank_of_japan: settings::default_of("currency.bank_of_japan").to_owned(),
         }
     }
 }

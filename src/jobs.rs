@@ -6,6 +6,7 @@
 pub mod allocate;
 pub mod check_aws_setup;
 pub mod close_month;
+pub mod fetch_bank_rates;
 mod fetch_cost_explorer;
 pub mod import_directory;
 pub mod keep_registers;

@@ -1,4 +1,4 @@
-//! `anbun rates list|set|import|policy`
+//! `anbun rates list|set|import|fetch|policy`
 
 use std::path::PathBuf;
 
@@ -7,12 +7,13 @@ use chrono::NaiveDate;
 use clap::Subcommand;
 use rust_decimal::Decimal;
 
-use super::CommandContext;
 use super::output::{self, Table};
+use super::{CommandContext, NeedsDecision};
 use crate::api::registers::{PolicyView, RateRecordView};
 use crate::domain::actor::{Action, authorize};
 use crate::domain::period::BillingPeriod;
 use crate::domain::rate::{DateRule, Rate, RateKind, RatePolicy, check_rate};
+use crate::jobs::fetch_bank_rates::{Published, fetch_bank_rates};
 use crate::sources::csv_table::CsvTable;
 use crate::sources::finance_csv::read_rates;
 use crate::store::rates::{read_rate_book, record_policy, record_rates};
@@ -42,6 +43,16 @@ pub(super) enum RatesCommand {
         /// They are right although some look odd
         #[arg(long)]
         accept: bool,
+    },
+    /// Record a month's interbank rates as the Bank of Japan publishes them; they are no TTM
+    Fetch {
+        period: BillingPeriod,
+        /// The last month, where it is not the same
+        #[arg(long)]
+        to: Option<BillingPeriod>,
+        /// Only print what would be recorded
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Which rate months use until their invoices are recorded
     #[command(subcommand)]
@@ -119,6 +130,18 @@ pub(super) async fn run(context: &CommandContext, command: RatesCommand) -> anyh
             eprintln!("{} rates are recorded", rates.len());
             Ok(())
         }
+        RatesCommand::Fetch { period, to, dry_run } => {
+            let months = (period, to.unwrap_or(period));
+            let (from, until) = months;
+            if until < from {
+                bail!("{until} is before {from}");
+            }
+            let currency = &context.config.currency;
+            let asked = (currency.bank_of_japan.as_str(), currency.yen());
+            let acting = (&context.actor, context.clock);
+            let published = fetch_bank_rates(&mut connection, asked, months, dry_run, acting).await?;
+            print_published(context, &published, dry_run)
+        }
         RatesCommand::Policy(PolicyCommand::List) => {
             authorize(&context.actor, Action::ReadChargeback)?;
             let book = read_rate_book(&mut connection, context.config.currency.yen()).await?;
@@ -145,5 +168,34 @@ pub(super) async fn run(context: &CommandContext, command: RatesCommand) -> anyh
             );
             Ok(())
         }
+    }
+}
+
+fn print_published(context: &CommandContext, published: &[Published], dry_run: bool) -> anyhow::Result<()> {
+    let views: Vec<RateRecordView> = published.iter().map(|one| RateRecordView::of(&one.rate)).collect();
+    let mut table = Table::new(&["date", "yen for a dollar", "is", "what"]);
+    for (one, view) in published.iter().zip(&views) {
+        let (is, what) = match &one.recorded {
+            None => ("new", String::new()),
+            Some(known) if one.differs() => (
+                "DIFFERS",
+                format!(
+                    "the register has {} ({}) and keeps it; 'anbun rates set' changes it",
+                    known.value, known.source
+                ),
+            ),
+            Some(_) => ("recorded", String::new()),
+        };
+        table.push(vec![view.date.clone(), view.value.clone(), is.to_owned(), what]);
+    }
+    output::print(context.format(), &views, &table)?;
+    let new = published.iter().filter(|one| one.recorded.is_none()).count();
+    match dry_run {
+        true => eprintln!("nothing was recorded: this was a dry run"),
+        false => eprintln!("{new} rates are recorded as interbank; the Bank of Japan's are no TTM"),
+    }
+    match published.iter().filter(|one| one.differs()).count() {
+        0 => Ok(()),
+        differing => Err(NeedsDecision(format!("{differing} rates differ from the register")).into()),
     }
 }

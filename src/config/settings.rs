@@ -54,6 +54,11 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "how yen are made to add up; the only method there is",
     ),
     (
+        "currency.bank_of_japan",
+        "\"https://www.stat-search.boj.or.jp/api/v1\"",
+        "address of the Bank of Japan's statistics, which 'anbun rates fetch' asks",
+    ),
+    (
         "close.two_person",
         "true",
         "somebody else locks a month than prepared it; printed on the statement where it is off",

@@ -121,6 +121,11 @@ pub struct RateBook {
 const LOOK_BACK_DAYS: u64 = 10;
 
 impl RateBook {
+    /// The recorded rate of a kind and day.
+    pub fn find(&self, kind: RateKind, date: NaiveDate) -> Option<&Rate> {
+        self.rates.iter().find(|rate| rate.kind == kind && rate.date == date)
+    }
+
     /// The rate of a month before its invoices.  Where the policy finds none, the planning rate stands in and is said to.
     pub fn resolve(&self, period: BillingPeriod) -> (RateUsed, Option<Finding>) {
         let policy = self

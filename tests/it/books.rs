@@ -1,6 +1,7 @@
 //! Golden books: a small company whose months can be checked by hand.
 
 mod adjustments;
+mod bank_of_japan;
 mod budgets;
 mod checklist;
 mod closing;
