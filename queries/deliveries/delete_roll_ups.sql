@@ -12,6 +12,10 @@ models as (
     delete from person_model_months where source_id = $1 and billing_period = $2
 ),
 
+account_days as (
+    delete from account_days where source_id = $1 and billing_period = $2
+),
+
 people as (
     delete from person_months where source_id = $1 and billing_period = $2
 ),

@@ -1,7 +1,8 @@
-//! A delivery with every charge decided: what it meters, whose it is, and the sums that reports read.
+//! A delivery with every charge decided: what it meters and whose it is.
 //!
-//! This is the step from AWS's bill to the company's books.  It asserts that the sums add up to the delivery: nothing
-//! that was read can fall between two reports.
+//! This is the step from AWS's bill to the company's books.
+
+mod roll_ups;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use hashbrown::HashMap;
 
-use super::attribution::{Attribution, AttributionSettings, Reason, State, attribute};
+use super::attribution::{Attribution, AttributionSettings, Reason, attribute};
 use super::charge::ChargeClass;
 use super::delivery::{ChargeKey, Delivery, Index, Measures, TextId};
 use super::directory::{Directory, DirectoryDay};
@@ -17,7 +18,9 @@ use super::finding::{Finding, Severity};
 use super::money::Amount;
 use super::period::DayRange;
 use super::reattribution::{disagreement_finding, home_elsewhere, undecided_finding};
-use super::usage_type::{CacheTtl, LineKind, Meaning, ProductMetadata, TokenKind, tokens_per_unit};
+use super::usage_type::{LineKind, Meaning, ProductMetadata, tokens_per_unit};
+
+pub use roll_ups::{AccountDayKey, BillKey, DepartmentKey, RollUp, RollUps};
 
 /// What a charge meters, in the bill's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -260,99 +263,6 @@ impl<'a> Attributions<'a> {
     }
 }
 
-/// Sums of a roll-up row.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RollUp {
-    pub lines: i64,
-    pub tokens: i64,
-    pub cost: Amount,
-    pub net_cost: Amount,
-    /// Lines whose net column was NULL.
-    pub lines_without_net: i64,
-}
-
-impl RollUp {
-    fn add(&mut self, tokens: i64, measures: &Measures) {
-        self.lines += measures.lines;
-        self.tokens += tokens;
-        self.cost += measures.cost;
-        self.net_cost += measures.net_cost;
-        self.lines_without_net += measures.lines_without_net;
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.lines += other.lines;
-        self.tokens += other.tokens;
-        self.cost += other.cost;
-        self.net_cost += other.net_cost;
-        self.lines_without_net += other.lines_without_net;
-    }
-}
-
-/// A department's (or a reason's) day: charge type, currency and whose it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DepartmentKey<'a> {
-    pub charge_type: &'a str,
-    pub currency: &'a str,
-    pub state: State,
-    pub reason: Option<Reason>,
-    pub department: Option<&'a str>,
-}
-
-/// The bill that a line is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BillKey<'a> {
-    pub payer: &'a str,
-    pub seller: &'a str,
-    pub invoice: Option<&'a str>,
-}
-
-/// A department's (or a reason's) month by everything that allocation asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DepartmentMonthKey<'a> {
-    pub bill: BillKey<'a>,
-    pub account: Option<&'a str>,
-    pub product: Option<&'a str>,
-    pub line_kind: LineKind,
-    pub token: Option<(TokenKind, Option<CacheTtl>)>,
-    pub department: DepartmentKey<'a>,
-}
-
-/// Usage of somebody by what it was used for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PersonModelKey<'a> {
-    pub bill: BillKey<'a>,
-    pub currency: &'a str,
-    pub attribution: OwnerKey<'a>,
-    pub meaning: &'a Meaning,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct OwnerKey<'a> {
-    pub state: State,
-    pub reason: Option<Reason>,
-    pub department: Option<&'a str>,
-    pub person: Option<&'a str>,
-    pub project: Option<&'a str>,
-}
-
-/// Attributed usage of somebody on a bill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PersonKey<'a> {
-    pub bill: BillKey<'a>,
-    pub currency: &'a str,
-    pub department: &'a str,
-    pub person: Option<&'a str>,
-}
-
-/// All roll-ups of a delivery.
-pub struct RollUps<'a> {
-    pub person_months: HashMap<PersonKey<'a>, RollUp>,
-    pub department_days: BTreeMap<(NaiveDate, DepartmentKey<'a>), RollUp>,
-    pub department_months: BTreeMap<DepartmentMonthKey<'a>, RollUp>,
-    pub person_model_months: Vec<(PersonModelKey<'a>, RollUp)>,
-}
-
 impl Booked {
     /// Cost, net cost, tokens and lines of the whole.
     pub fn total(&self) -> RollUp {
@@ -370,140 +280,6 @@ impl Booked {
             *costs.entry(self.delivery.texts.or_empty(key.currency)).or_default() += measures.cost;
         }
         costs
-    }
-
-    /// Sums the charges for reports.  Panics if a sum does not add up to the whole, rather than store a wrong one.
-    pub fn roll_ups(&self) -> RollUps<'_> {
-        let texts = &self.delivery.texts;
-        // First by small numbers, then by what they stand for.
-        type Sections = (TextId, TextId, TextId, TextId, TextId, TextId);
-        let mut days: HashMap<(NaiveDate, TextId, TextId, Index), RollUp> = HashMap::new();
-        let mut months: HashMap<(Sections, Index, Index), RollUp> = HashMap::new();
-        for ((key, measures), booking) in self.delivery.charges.iter().zip(&self.bookings) {
-            let day = (key.usage_date, key.charge_type, key.currency, booking.attribution);
-            days.entry(day).or_default().add(booking.tokens, measures);
-            let section = (
-                key.payer,
-                key.seller,
-                key.invoice,
-                key.account,
-                key.charge_type,
-                key.currency,
-            );
-            let month = (section, booking.attribution, booking.meter);
-            months.entry(month).or_default().add(booking.tokens, measures);
-        }
-        let department_key = |attribution: Index, charge_type, currency| {
-            let attribution = &self.attributions[attribution as usize];
-            DepartmentKey {
-                charge_type: texts.or_empty(charge_type),
-                currency: texts.or_empty(currency),
-                state: attribution.state,
-                reason: attribution.reason,
-                department: attribution.department.as_deref(),
-            }
-        };
-        let mut department_days: BTreeMap<(NaiveDate, DepartmentKey<'_>), RollUp> = BTreeMap::new();
-        for ((day, charge_type, currency, attribution), sums) in days {
-            let key = department_key(attribution, charge_type, currency);
-            department_days.entry((day, key)).or_default().merge(&sums);
-        }
-        let mut department_months: HashMap<DepartmentMonthKey<'_>, RollUp> = HashMap::new();
-        let mut person_models: HashMap<PersonModelKey<'_>, RollUp> = HashMap::new();
-        let mut person_months: HashMap<PersonKey<'_>, RollUp> = HashMap::new();
-        for ((section, attribution, meter), sums) in months {
-            let (payer, seller, invoice, account, charge_type, currency) = section;
-            let (owner, meter) = (&self.attributions[attribution as usize], &self.meters[meter as usize]);
-            let bill = BillKey {
-                payer: texts.or_empty(payer),
-                seller: texts.or_empty(seller),
-                invoice: texts.get(invoice),
-            };
-            let is_usage = ChargeClass::of(texts.or_empty(charge_type)) == ChargeClass::Usage;
-            let key = DepartmentMonthKey {
-                bill,
-                account: texts.get(account),
-                product: texts.get(meter.key.product_code),
-                // Tax and credits name a usage type too, and are no use of it.
-                line_kind: if is_usage {
-                    meter.meaning.line_kind
-                } else {
-                    LineKind::Unknown
-                },
-                token: meter.meaning.tokens.map(|tokens| (tokens.kind, tokens.ttl)),
-                department: department_key(attribution, charge_type, currency),
-            };
-            department_months.entry(key).or_default().merge(&sums);
-            if let Some(department) = owner.department.as_deref().filter(|_| owner.state == State::Attributed) {
-                let key = PersonKey {
-                    bill,
-                    currency: texts.or_empty(currency),
-                    department,
-                    person: owner.person.as_deref(),
-                };
-                person_months.entry(key).or_default().merge(&sums);
-            }
-            if is_usage {
-                let key = PersonModelKey {
-                    bill,
-                    currency: texts.or_empty(currency),
-                    attribution: OwnerKey {
-                        state: owner.state,
-                        reason: owner.reason,
-                        department: owner.department.as_deref(),
-                        person: owner.person.as_deref(),
-                        project: owner.project.as_deref(),
-                    },
-                    meaning: &meter.meaning,
-                };
-                person_models.entry(key).or_default().merge(&sums);
-            }
-        }
-        let roll_ups = RollUps {
-            person_months,
-            department_days,
-            department_months: department_months.into_iter().collect(),
-            person_model_months: person_models.into_iter().collect(),
-        };
-        self.assert_complete(&roll_ups);
-        roll_ups
-    }
-
-    fn assert_complete(&self, roll_ups: &RollUps<'_>) {
-        let sum = |sums: &mut dyn Iterator<Item = &RollUp>| {
-            sums.fold(RollUp::default(), |mut all, one| {
-                all.merge(one);
-                all
-            })
-        };
-        let total = self.total();
-        assert_eq!(
-            sum(&mut roll_ups.department_days.values()),
-            total,
-            "department days add up to the delivery"
-        );
-        assert_eq!(
-            sum(&mut roll_ups.department_months.values()),
-            total,
-            "department months add up to the delivery"
-        );
-        let attributed = roll_ups.person_model_months.iter();
-        let attributed = attributed.filter(|(key, _)| key.attribution.state == State::Attributed);
-        assert_eq!(
-            sum(&mut roll_ups.person_months.values()),
-            sum(&mut attributed.map(|(_, s)| s)),
-            "people add up to the attributed usage"
-        );
-        let usage = sum(&mut roll_ups
-            .department_months
-            .iter()
-            .filter(|(key, _)| ChargeClass::of(key.department.charge_type) == ChargeClass::Usage)
-            .map(|(_, s)| s));
-        assert_eq!(
-            sum(&mut roll_ups.person_model_months.iter().map(|(_, s)| s)),
-            usage,
-            "people and models add up to the usage"
-        );
     }
 }
 

@@ -15,6 +15,8 @@ pub use people::{LeafAmount, spread_over_leaves};
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
+
 use super::allocation::Pool;
 use super::attribution::Reason;
 use super::charge::ChargeClass;
@@ -49,8 +51,21 @@ pub struct ChargeSum {
     /// Why usage has no department.
     pub reason: Option<Reason>,
     pub department: Option<String>,
+    /// Of a credit or discount that is of one day.
+    pub day: Option<NaiveDate>,
     pub lines: i64,
     pub tokens: i64,
+    pub cost: Amount,
+}
+
+/// Usage on a day on which the same payer, account and product has a credit or discount of that day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageOfDay {
+    pub payer: String,
+    pub account: String,
+    pub product: String,
+    pub day: NaiveDate,
+    pub department: Option<String>,
     pub cost: Amount,
 }
 
@@ -113,6 +128,7 @@ pub struct ManualPool {
 pub struct MonthFacts {
     pub bills: Vec<Bill>,
     pub sums: Vec<ChargeSum>,
+    pub usage_of_days: Vec<UsageOfDay>,
     pub other_services: Vec<OtherServices>,
     pub manual: Vec<ManualPool>,
     pub departments: BTreeMap<String, DepartmentInMonth>,

@@ -14,6 +14,11 @@ pub enum ChargeClass {
 }
 
 impl ChargeClass {
+    /// Whether lines of it take something off usage, and so belong to whoever used it.
+    pub const fn follows_usage(self) -> bool {
+        matches!(self, Self::Credit | Self::Discount)
+    }
+
     pub const ALL: [Self; 6] = [
         Self::Usage,
         Self::Tax,

@@ -90,6 +90,8 @@ pub struct ChargeKey {
     pub currency: TextId,
     /// Only for credits and refunds.
     pub description: TextId,
+    /// A credit or discount of this day and no longer; false where the bill does not say.
+    pub is_of_one_day: bool,
     pub caught_by: CaughtBy,
 }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::{Datelike, TimeZone, Utc};
+use chrono::{Datelike, Days, NaiveTime, TimeZone, Utc};
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::file::properties::WriterProperties;
@@ -81,8 +81,9 @@ pub(super) fn write_month(export: &Path, period: BillingPeriod, lines: &[Line]) 
     fs::create_dir_all(&metadata)?;
     let name = format!("{EXPORT}-00001.snappy.parquet");
     write_parquet(&data.join(&name), period, lines)?;
-    let names = [("line_item_usage_start_date", "timestamp")].into_iter();
+    let names = ["line_item_usage_start_date", "line_item_usage_end_date"].map(|name| (name, "timestamp"));
     let names = names
+        .into_iter()
         .chain(TEXT_COLUMNS.iter().map(|(name, _)| (*name, "string")))
         .chain(DOUBLE_COLUMNS.iter().map(|(name, _)| (*name, "double")));
     let columns: Vec<_> = names
@@ -104,6 +105,7 @@ pub(super) fn write_month(export: &Path, period: BillingPeriod, lines: &[Line]) 
 fn schema() -> String {
     let mut text =
         String::from("message line_item {\n  required int64 line_item_usage_start_date (TIMESTAMP_MILLIS);\n");
+    text.push_str("  required int64 line_item_usage_end_date (TIMESTAMP_MILLIS);\n");
     text.push_str("  required int64 bill_billing_period_start_date (TIMESTAMP_MILLIS);\n");
     for (name, _) in TEXT_COLUMNS {
         text.push_str(&format!("  optional binary {name} (UTF8);\n"));
@@ -135,6 +137,7 @@ fn write_parquet(path: &Path, period: BillingPeriod, lines: &[Line]) -> anyhow::
             &mut group,
             &lines.iter().map(|l| l.start.timestamp_millis()).collect::<Vec<_>>(),
         )?;
+        write_times(&mut group, &lines.iter().map(|l| end_of(period, l)).collect::<Vec<_>>())?;
         write_times(&mut group, &vec![period_start; lines.len()])?;
         for (_, text_of) in TEXT_COLUMNS {
             write_texts(&mut group, lines.iter().map(text_of))?;
@@ -154,6 +157,16 @@ fn write_parquet(path: &Path, period: BillingPeriod, lines: &[Line]) -> anyhow::
     }
     writer.close()?;
     Ok(())
+}
+
+/// Usage is of a day; what follows from it, of the month.
+fn end_of(period: BillingPeriod, line: &Line) -> i64 {
+    let end = if line.charge_type == "Usage" {
+        line.start + Days::new(1)
+    } else {
+        period.next().first_day().and_time(NaiveTime::MIN).and_utc()
+    };
+    end.timestamp_millis()
 }
 
 fn next_column<'a>(

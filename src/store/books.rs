@@ -16,7 +16,7 @@ use crate::domain::allocation::AllocationRule;
 use crate::domain::attribution::Reason;
 use crate::domain::books::{
     Bill, ChargeSum, Conversion, Converted, LeafSum, Ledger, ManualPool, MonthFacts, OtherServices, Posting,
-    exchange_difference_receiver, exchange_differences,
+    UsageOfDay, exchange_difference_receiver, exchange_differences,
 };
 use crate::domain::charge::ChargeClass;
 use crate::domain::chargeback::Reporting;
@@ -269,8 +269,23 @@ pub async fn read_month(
             token: row.token,
             reason: row.reason.as_deref().and_then(Reason::parse),
             department: row.department,
+            day: row.usage_date,
             lines: row.lines,
             tokens: row.tokens,
+            cost: amount(row.cost)?,
+        });
+    }
+    let rows = sqlx::query_file!("queries/books/sum_account_days.sql", period.first_day(), &net_payers)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut usage_of_days = Vec::with_capacity(rows.len());
+    for row in rows {
+        usage_of_days.push(UsageOfDay {
+            payer: row.payer,
+            account: row.account,
+            product: row.product_code,
+            day: row.usage_date,
+            department: row.department,
             cost: amount(row.cost)?,
         });
     }
@@ -327,6 +342,7 @@ pub async fn read_month(
     let facts = MonthFacts {
         bills: bills.into_list(),
         sums,
+        usage_of_days,
         other_services,
         manual: Vec::new(),
         departments: departments_in(departments, period),

@@ -83,6 +83,11 @@ impl Row<'_> {
         self
     }
 
+    pub(super) fn boolean(&mut self, value: bool) -> &mut Self {
+        self.put(&[u8::from(value)]);
+        self
+    }
+
     pub(super) fn int2(&mut self, value: i16) -> &mut Self {
         self.put(&value.to_be_bytes());
         self
@@ -108,6 +113,13 @@ impl Row<'_> {
     pub(super) fn date(&mut self, value: NaiveDate) -> &mut Self {
         use chrono::Datelike;
         self.int4(value.num_days_from_ce() - EPOCH_DAYS_FROM_CE)
+    }
+
+    pub(super) fn date_or_null(&mut self, value: Option<NaiveDate>) -> &mut Self {
+        match value {
+            Some(value) => self.date(value),
+            None => self.null(),
+        }
     }
 
     pub(super) fn text(&mut self, value: &str) -> &mut Self {

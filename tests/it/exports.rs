@@ -56,7 +56,7 @@ impl SmallExport {
     }
 
     pub(crate) fn write(&self) -> &Path {
-        let texts: [(&str, TextOf); 10] = [
+        let texts: [(&str, TextOf); 11] = [
             ("bill_payer_account_id", |e, _| Some(e.payer.to_owned())),
             ("bill_invoicing_entity", |_, _| Some("Seller".to_owned())),
             ("line_item_usage_account_id", |_, _| Some("111122223333".to_owned())),
@@ -71,6 +71,10 @@ impl SmallExport {
                 e.principal.filter(|_| e.lines[i].1 == "Usage").map(str::to_owned)
             }),
             ("line_item_operation", |_, _| None),
+            // Every line is of its day.
+            ("line_item_usage_end_date", |e, i| {
+                Some(format!("{}-{:02}T23:59:59Z", e.period, e.lines[i].0))
+            }),
         ];
         let doubles = ["line_item_unblended_cost", "line_item_usage_amount"];
         let kept = |name: &&str| self.without != Some(*name);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
+
 use super::{Basis, ChargeSum, Column, Entry, Ledger, MonthFacts, living};
 use crate::domain::allocation::{AllocationRule, Method, Pool, rule_for};
 use crate::domain::attribution::Reason;
@@ -158,13 +160,13 @@ impl<'f> Building<'f> {
         }
     }
 
-    /// Credits and discounts of usage that the bill shows go where that usage is.  What falls on usage that nobody owns
-    /// stays in the pool.
+    /// Credits and discounts of usage that the bill shows go where that usage is: on their day, where they have one, else in the
+    /// month.  What falls on usage that nobody owns stays in the pool.
     fn follow_usage(&mut self) {
-        type Meter<'f> = (&'f str, &'f str, &'f str);
+        type Meter<'f> = (&'f str, &'f str, &'f str, Option<NaiveDate>);
         let meter = |sum: &'f ChargeSum| -> Option<Meter<'f>> {
             let payer = &self.facts.bills[sum.bill].payer;
-            Some((payer, sum.account.as_deref()?, sum.product.as_deref()?))
+            Some((payer, sum.account.as_deref()?, sum.product.as_deref()?, sum.day))
         };
         let mut used: BTreeMap<Meter<'f>, BTreeMap<Option<&'f str>, Amount>> = BTreeMap::new();
         for sum in self.facts.sums.iter().filter(|sum| sum.class == ChargeClass::Usage) {
@@ -175,6 +177,14 @@ impl<'f> Building<'f> {
                     .filter(|department| !self.is_shared(department));
                 *used.entry(meter).or_default().entry(owner).or_default() += sum.cost;
             }
+        }
+        for of_day in &self.facts.usage_of_days {
+            let meter: Meter<'f> = (&of_day.payer, &of_day.account, &of_day.product, Some(of_day.day));
+            let owner = of_day
+                .department
+                .as_deref()
+                .filter(|department| !self.is_shared(department));
+            *used.entry(meter).or_default().entry(owner).or_default() += of_day.cost;
         }
         let mut left: BTreeMap<(Pool, usize), Sums> = BTreeMap::new();
         for sum in &self.facts.sums {

@@ -46,8 +46,21 @@ fn usage(department: Option<&str>, cost: &str) -> ChargeSum {
         token: Some("input".to_owned()),
         reason: department.is_none().then_some(Reason::Unparsed),
         department: department.map(str::to_owned),
+        day: None,
         lines: 1,
         tokens: 10,
+        cost: amount(cost),
+    }
+}
+
+/// Usage of `claude` in account 1 on a day of the month.
+fn used_on(day: u32, department: Option<&str>, cost: &str) -> UsageOfDay {
+    UsageOfDay {
+        payer: "111122223333".to_owned(),
+        account: "1".to_owned(),
+        product: "claude".to_owned(),
+        day: period().first_day() + chrono::Days::new(u64::from(day) - 1),
+        department: department.map(str::to_owned),
         cost: amount(cost),
     }
 }
@@ -79,6 +92,7 @@ fn facts(sums: Vec<ChargeSum>) -> MonthFacts {
     MonthFacts {
         bills: vec![bill("")],
         sums,
+        usage_of_days: Vec::new(),
         manual: Vec::new(),
         other_services: Vec::new(),
         departments: departments(&[("sales", 31), ("legal", 31), ("it", 31)]),
@@ -209,6 +223,30 @@ fn credits_and_discounts_follow_the_usage_that_they_belong_to() {
         pairs(&[("(kept)", "-0.7"), ("sales", "-0.6")])
     );
     assert_eq!(column(&ledger, Column::Discounts), pairs(&[("it", "-10")]));
+}
+
+/// Sales used 6 on the 5th, legal 6 over the rest of the month.  A discount of the 5th is sales' alone; a credit of the 7th, on which
+/// nobody used anything, belongs to no use that is known; one of the whole month is both's.
+#[test]
+fn a_discount_of_a_day_follows_the_usage_of_that_day() {
+    let on = |day, sum: ChargeSum| ChargeSum {
+        day: Some(used_on(day, None, "0").day),
+        ..sum
+    };
+    let mut facts = facts(vec![
+        usage(Some("sales"), "6"),
+        usage(Some("legal"), "6"),
+        on(5, line(ChargeClass::Discount, "EdpDiscount", "claude", "-0.6")),
+        on(7, line(ChargeClass::Credit, "Credit", "claude", "-0.2")),
+        line(ChargeClass::Credit, "Credit", "claude", "-1"),
+    ]);
+    facts.usage_of_days = vec![used_on(5, Some("sales"), "6")];
+    let ledger = Ledger::build(period(), &facts, &[]);
+    assert_eq!(column(&ledger, Column::Discounts), pairs(&[("sales", "-0.6")]));
+    assert_eq!(
+        column(&ledger, Column::Credits),
+        pairs(&[("(kept)", "-0.2"), ("legal", "-0.5"), ("sales", "-0.5")])
+    );
 }
 
 #[test]

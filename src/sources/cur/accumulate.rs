@@ -123,6 +123,7 @@ impl Accumulator {
                 invoice: text(key.invoice),
                 currency: text(key.currency),
                 description: text(key.description),
+                is_of_one_day: key.is_of_one_day,
                 caught_by: key.caught_by,
             };
             self.add_charge(key, &measures);

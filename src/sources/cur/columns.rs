@@ -6,6 +6,7 @@ use super::SourceError;
 use crate::domain::finding::{Finding, Severity};
 
 pub(super) const USAGE_START: &str = "line_item_usage_start_date";
+pub(super) const USAGE_END: &str = "line_item_usage_end_date";
 pub(super) const CHARGE_TYPE: &str = "line_item_line_item_type";
 pub(super) const COST: &str = "line_item_unblended_cost";
 pub(super) const NET_COST: &str = "line_item_net_unblended_cost";
@@ -31,7 +32,7 @@ pub(super) const PRINCIPAL: &str = "line_item_iam_principal";
 pub(super) const TAGS: &str = "tags";
 pub(super) const PRODUCT: &str = "product";
 
-/// Columns that every row group with a Bedrock line is read for.  The description is read for credits alone.
+/// Columns that every row group with a Bedrock line is read for.  Descriptions and ends are read for credits and discounts alone.
 pub(super) const ALWAYS_READ: [&str; 24] = [
     USAGE_START,
     CHARGE_TYPE,
@@ -79,11 +80,11 @@ pub fn needed() -> impl Iterator<Item = &'static str> {
 
 /// Every column that is read, where the export has it.
 pub fn read() -> impl Iterator<Item = &'static str> {
-    ALWAYS_READ.into_iter().chain([DESCRIPTION])
+    ALWAYS_READ.into_iter().chain([DESCRIPTION, USAGE_END])
 }
 
 /// Columns that an export may lack, with what is lost without them.
-const OPTIONAL: [(&str, Severity, &str, &str); 13] = [
+const OPTIONAL: [(&str, Severity, &str, &str); 14] = [
     (
         TAGS,
         Severity::Warning,
@@ -155,6 +156,12 @@ const OPTIONAL: [(&str, Severity, &str, &str); 13] = [
         Severity::Info,
         "inference profiles are unknown",
         "set INCLUDE_RESOURCES to TRUE",
+    ),
+    (
+        USAGE_END,
+        Severity::Info,
+        "credits and discounts follow the usage of the month instead of that of their day",
+        "add 'line_item_usage_end_date' to the column list of the export",
     ),
     (
         TAX_TYPE,

@@ -3,13 +3,14 @@
 mod ledger;
 mod selection;
 
+use chrono::NaiveDate;
 use hashbrown::HashMap;
 
 use super::accumulate::Accumulator;
-use super::columnar::{ColumnError, DoubleColumn, MapColumn, RowGroup, TextColumn};
+use super::columnar::{ColumnError, DayColumn, DoubleColumn, MapColumn, RowGroup, TextColumn};
 use super::columns::{
     BILL_TYPE, BILLING_ENTITY, DESCRIPTION, LIST_COST, PRINCIPAL, QUANTITY, REGION, RESOURCE, TAGS, TAX_TYPE, UNIT,
-    USAGE_START, USAGE_TYPE,
+    USAGE_END, USAGE_START, USAGE_TYPE,
 };
 use crate::domain::attribution::{EvidenceTags, is_evidence_tag};
 use crate::domain::charge::{CaughtBy, ChargeClass};
@@ -130,16 +131,20 @@ fn add_kept(group: &RowGroup<'_>, selection: &Selection, ledger: &KeptLedger, su
     let tax_types = read(TAX_TYPE, sums)?;
     let billing_entities = read(BILLING_ENTITY, sums)?;
     let resources = profiles(&kept_column(group, RESOURCE, kept)?, sums)?;
-    let is_credit: Vec<bool> = ledger
+    let classes = ledger
         .charge_types
         .iter()
-        .map(|id| {
-            matches!(
-                ChargeClass::of(sums.texts.or_empty(*id)),
-                ChargeClass::Credit | ChargeClass::Refund
-            )
-        })
+        .map(|id| ChargeClass::of(sums.texts.or_empty(*id)));
+    let classes: Vec<ChargeClass> = classes.collect();
+    let is_credit: Vec<bool> = classes
+        .iter()
+        .map(|class| matches!(class, ChargeClass::Credit | ChargeClass::Refund))
         .collect();
+    let ends = if classes.iter().any(|class| class.follows_usage()) {
+        DayColumn::read(group, USAGE_END).map_err(in_column(USAGE_END))?
+    } else {
+        None
+    };
     let descriptions = if is_credit.contains(&true) {
         read(DESCRIPTION, sums)?
     } else {
@@ -189,6 +194,10 @@ fn add_kept(group: &RowGroup<'_>, selection: &Selection, ledger: &KeptLedger, su
             } else {
                 TextId::NULL
             },
+            is_of_one_day: classes[nth].follows_usage()
+                && ends
+                    .as_ref()
+                    .is_some_and(|ends| ends_within_a_day(ledger.usage_dates[nth], ends, row)),
             caught_by: CaughtBy(selection.caught_by[nth]),
         };
         let measures = Measures {
@@ -209,6 +218,17 @@ fn add_kept(group: &RowGroup<'_>, selection: &Selection, ledger: &KeptLedger, su
         sums.add_charge(key, &measures);
     }
     Ok(())
+}
+
+/// Whether a line ends by the midnight after the day that it begins on; the end itself is exclusive.
+fn ends_within_a_day(begins: NaiveDate, ends: &DayColumn, row: usize) -> bool {
+    let Some(&end) = (ends.codes[row] as usize)
+        .checked_sub(1)
+        .and_then(|at| ends.days.get(at))
+    else {
+        return false;
+    };
+    end == begins || begins.succ_opt() == Some(end) && ends.hours[row] == 0
 }
 
 fn kept_column(group: &RowGroup<'_>, name: &'static str, kept: &[u32]) -> Result<TextColumn> {

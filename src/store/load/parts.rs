@@ -11,7 +11,7 @@ use crate::store::copy::Copy;
 use crate::store::dimensions::{DimensionKeys, section_of_charge};
 use crate::store::{StoreError, StoreResult};
 
-const CHARGE_COLUMNS: [&str; 20] = [
+const CHARGE_COLUMNS: [&str; 21] = [
     "billing_period",
     "source_id",
     "usage_date",
@@ -32,7 +32,9 @@ const CHARGE_COLUMNS: [&str; 20] = [
     "cost",
     "net_cost",
     "list_cost",
+    "is_of_one_day",
 ];
+
 fn period_table(period: BillingPeriod) -> String {
     format!("charges_{}", period.first_day().format("%Y_%m"))
 }
@@ -60,7 +62,7 @@ pub(super) async fn fill_part(
     let mut copy = Copy::into(connection, &part, &CHARGE_COLUMNS).await?;
     for ((key, measures), booking) in delivery.charges.iter().zip(&booked.bookings) {
         let lines = |count: i64| i32::try_from(count).map_err(|_| StoreError::TooLarge);
-        let mut row = copy.row(20);
+        let mut row = copy.row(21);
         row.date(delivery.period.first_day())
             .int4(source_id)
             .date(key.usage_date);
@@ -85,6 +87,7 @@ pub(super) async fn fill_part(
         } else {
             row.numeric(measures.list_cost);
         }
+        row.boolean(key.is_of_one_day);
         copy.flush_when_full().await?;
     }
     copy.finish().await?;

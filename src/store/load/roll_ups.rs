@@ -39,7 +39,7 @@ const DEPARTMENT_DAY_COLUMNS: [&str; 13] = [
     "cost",
     "net_cost",
 ];
-const DEPARTMENT_MONTH_COLUMNS: [&str; 20] = [
+const DEPARTMENT_MONTH_COLUMNS: [&str; 21] = [
     "billing_period",
     "source_id",
     "payer",
@@ -60,6 +60,18 @@ const DEPARTMENT_MONTH_COLUMNS: [&str; 20] = [
     "cost",
     "net_cost",
     "lines_without_net",
+    "usage_date",
+];
+const ACCOUNT_DAY_COLUMNS: [&str; 9] = [
+    "billing_period",
+    "source_id",
+    "payer",
+    "account",
+    "product_code",
+    "usage_date",
+    "department",
+    "cost",
+    "net_cost",
 ];
 const PERSON_MONTH_COLUMNS: [&str; 12] = [
     "billing_period",
@@ -135,7 +147,7 @@ pub(super) async fn write_roll_ups(
             Some(ttl) => format!("{kind}_{ttl}"),
             None => kind.to_string(),
         });
-        let mut row = copy.row(20);
+        let mut row = copy.row(21);
         row.date(period.first_day()).int4(source_id);
         put_bill(&mut row, &key.bill);
         row.text_or_null(key.account)
@@ -143,10 +155,11 @@ pub(super) async fn write_roll_ups(
             .text(key.line_kind.as_str())
             .text_or_null(token.as_deref());
         put_department(&mut row, &key.department, sums);
-        row.int8(sums.lines_without_net);
+        row.int8(sums.lines_without_net).date_or_null(key.day);
         copy.flush_when_full().await?;
     }
     copy.finish().await?;
+    write_account_days(connection, source_id, period, roll_ups).await?;
     write_person_months(connection, source_id, period, roll_ups).await?;
     let mut copy = Copy::into(connection, "person_model_months", &PERSON_MODEL_COLUMNS).await?;
     for (key, sums) in &roll_ups.person_model_months {
@@ -176,6 +189,25 @@ pub(super) async fn write_roll_ups(
             .int8(sums.tokens)
             .numeric(sums.cost)
             .numeric(sums.net_cost);
+        copy.flush_when_full().await?;
+    }
+    copy.finish().await?;
+    Ok(())
+}
+
+async fn write_account_days(
+    connection: &mut PgConnection,
+    source_id: i32,
+    period: BillingPeriod,
+    roll_ups: &RollUps<'_>,
+) -> StoreResult<()> {
+    let mut copy = Copy::into(connection, "account_days", &ACCOUNT_DAY_COLUMNS).await?;
+    for (key, sums) in &roll_ups.account_days {
+        let mut row = copy.row(9);
+        row.date(period.first_day()).int4(source_id);
+        row.text(key.payer).text(key.account).text(key.product);
+        row.date(key.day).text_or_null(key.department);
+        row.numeric(sums.cost).numeric(sums.net_cost);
         copy.flush_when_full().await?;
     }
     copy.finish().await?;

@@ -311,3 +311,58 @@ async fn a_payer_is_booked_by_one_column_and_both_must_agree() {
         .await;
     assert!(said.contains("errors"), "{said}");
 }
+
+/// Sales use 60 USD on the 3rd, engineering 60 on the 4th and 30 on the 5th.  The discount of the 3rd is sales', the credit of
+/// the month everybody's: 60 to 90, so -6 and -9.  By use of the month the discount would have been -2.40 and -3.60.
+#[tokio::test]
+async fn a_discount_of_one_day_follows_the_use_of_that_day() {
+    let company = Company::found("days", "[close]\ntwo_person = false\n").await;
+    let on = |day, role, cost| Line {
+        day,
+        ..line("AmazonBedrock", "Usage", role, cost)
+    };
+    let mut lines: Vec<Line> = (1..=31)
+        .map(|day| Line {
+            day,
+            ..line("AmazonEC2", "Usage", "", 1.0)
+        })
+        .collect();
+    lines.extend([
+        on(3, "cowork-sales-sato", 60.0),
+        on(4, "cowork-engineering-suzuki", 60.0),
+        on(5, "cowork-engineering-suzuki", 30.0),
+        Line {
+            day: 3,
+            is_of_one_day: true,
+            ..line("AmazonBedrock", "EdpDiscount", "", -6.0)
+        },
+        Line {
+            day: 1,
+            ..line("AmazonBedrock", "Credit", "", -15.0)
+        },
+    ]);
+    company.deliver("2026-10", &lines).await;
+    // At 150 yen.
+    let expected = |code: &str, [direct, discounts, credits, total]: [&str; 4]| {
+        let columns = [direct, "0", discounts, credits, "0", "0", "0", total];
+        (code.to_owned(), columns.map(str::to_owned))
+    };
+    assert_eq!(
+        company.rows("2026-10").await,
+        [
+            expected("engineering", ["13500", "0", "-1350", "12150"]),
+            expected("sales", ["9000", "-900", "-900", "7200"])
+        ]
+    );
+    // On a day without use it is nobody's, until a rule says more.
+    let last = lines.len() - 2;
+    lines[last].day = 6;
+    company.deliver("2026-10", &lines).await;
+    assert_eq!(
+        company.rows("2026-10").await,
+        [
+            expected("engineering", ["13500", "0", "-1350", "12150"]),
+            expected("sales", ["9000", "0", "-900", "8100"]),
+        ]
+    );
+}

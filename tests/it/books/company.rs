@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use chrono::{Days, Months, NaiveDate};
 use serde_json::Value;
 
 use crate::exports::write_columns;
@@ -21,6 +22,8 @@ pub(crate) struct Line {
     /// A role; empty where the bill names no caller.
     pub role: &'static str,
     pub cost: f64,
+    /// A credit or discount of its day, and not of its month.
+    pub is_of_one_day: bool,
 }
 
 pub(crate) const PAYER: &str = "999900001111";
@@ -123,6 +126,15 @@ impl Company {
         }
         let file = "bill-00001.snappy.parquet";
         let text = |of: fn(&Line) -> Option<String>| lines.iter().map(of).collect::<Vec<_>>();
+        let first: NaiveDate = format!("{period}-01").parse().unwrap();
+        let end_of = |line: &Line| {
+            let end = if line.charge_type == "Usage" || line.is_of_one_day {
+                first + Days::new(u64::from(line.day))
+            } else {
+                first + Months::new(1)
+            };
+            Some(format!("{end}T00:00:00Z"))
+        };
         let texts = [
             ("bill_payer_account_id", text(|l| Some(l.payer.to_owned()))),
             ("bill_invoicing_entity", text(|l| Some(l.seller.to_owned()))),
@@ -139,6 +151,7 @@ impl Company {
                 text(|_| Some("APN1-Claude4.6Opus-input-tokens".to_owned())),
             ),
             ("pricing_unit", text(|_| Some("1K tokens".to_owned()))),
+            ("line_item_usage_end_date", lines.iter().map(end_of).collect()),
             (
                 "line_item_operation",
                 text(|l| Some("InvokeModelInference".to_owned()).filter(|_| l.product.starts_with("prod-"))),

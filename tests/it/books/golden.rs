@@ -34,6 +34,7 @@ fn line(day: u32, invoice: &'static str, charge_type: &'static str, role: &'stat
         charge_type,
         role,
         cost,
+        is_of_one_day: false,
     }
 }
 

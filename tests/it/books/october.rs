@@ -15,6 +15,7 @@ pub(super) fn line(product: &'static str, charge_type: &'static str, role: &'sta
         charge_type,
         role,
         cost,
+        is_of_one_day: false,
     }
 }
 

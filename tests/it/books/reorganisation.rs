@@ -12,6 +12,7 @@ fn line(day: u32, role: &'static str, cost: f64) -> Line {
         charge_type: "Usage",
         role,
         cost,
+        is_of_one_day: false,
     }
 }
 

@@ -75,12 +75,23 @@ fn company(seed: u64) -> Company {
         let (class, charge_type) = kinds[random.random_range(0..kinds.len())];
         let product = format!("claude-{}", random.random_range(0..4));
         let cost = money(&mut random);
+        let day = random.random_range(1..6);
+        let is_of_day = class.follows_usage() && random.random_bool(0.5);
         sums.push(ChargeSum {
             bill: random.random_range(0..bills.len()),
             cost,
+            day: is_of_day.then(|| used_on(day, None, "0").day),
             ..line(class, charge_type, &product, "0")
         });
     }
+    let usage_of_days = (0..random.random_range(0..9))
+        .map(|_| UsageOfDay {
+            product: format!("claude-{}", random.random_range(0..4)),
+            department: codes.get(random.random_range(0..codes.len() + 1)).cloned(),
+            cost: money(&mut random),
+            ..used_on(random.random_range(1..6), None, "0")
+        })
+        .collect();
     let other_services = (0..random.random_range(0..3))
         .map(|n| OtherServices {
             bill: random.random_range(0..bills.len()),
@@ -152,6 +163,7 @@ fn company(seed: u64) -> Company {
         facts: MonthFacts {
             bills,
             sums,
+            usage_of_days,
             other_services,
             manual,
             departments: departments_of(&departments),
@@ -170,6 +182,10 @@ impl Company {
     fn negated(&self) -> Self {
         let mut facts = self.facts.clone();
         facts.sums.iter_mut().for_each(|sum| sum.cost = -sum.cost);
+        facts
+            .usage_of_days
+            .iter_mut()
+            .for_each(|of_day| of_day.cost = -of_day.cost);
         facts
             .other_services
             .iter_mut()
@@ -217,6 +233,7 @@ proptest! {
         let mut leaves = company.leaves.clone();
         let mut random = StdRng::seed_from_u64(seed ^ 1);
         shuffled.sums.shuffle(&mut random);
+        shuffled.usage_of_days.shuffle(&mut random);
         leaves.shuffle(&mut random);
         let again = Ledger::build(period(), &shuffled, &company.rules);
         prop_assert_eq!(&ledger.entries, &again.entries);
