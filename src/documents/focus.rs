@@ -24,7 +24,7 @@ use super::{SealedStatement, neutral};
 use crate::domain::allocation::Pool;
 use crate::domain::books::Column;
 use crate::domain::money::Amount;
-use crate::domain::true_up::parse_origin;
+use crate::domain::true_up::Origin;
 
 /// Version of the specification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,7 +239,7 @@ fn row(statement: &SealedStatement, key: &RowKey<'_>, sums: &Sums) -> Vec<String
         Column::Credits | Column::Refunds => "Credit",
         Column::Other | Column::Discounts | Column::Adjustments | Column::Accruals => "Adjustment",
     };
-    let origin = key.pool.and_then(parse_origin).map(|(origin, ..)| origin.to_string());
+    let origin = key.pool.and_then(Origin::of).map(|origin| origin.period.to_string());
     let is_usage = category == "Usage";
     // Own usage is counted in tokens; a share of others' use is one share.
     let (quantity, unit) = match (is_usage, sums.tokens > 0) {

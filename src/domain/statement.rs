@@ -3,7 +3,7 @@
 use super::allocation::{Pool, TaxPart};
 use super::books::{Column, LeafAmount, Posting};
 use super::money::Amount;
-use super::true_up::parse_origin;
+use super::true_up::Origin;
 
 /// One line of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl StatementLine {
     pub fn is_tax(&self) -> bool {
         let of_pool = |pool: &Pool| match pool {
             Pool::ExchangeDifference(part) => *part == TaxPart::Tax,
-            pool => parse_origin(pool).is_some_and(|(_, column, _)| column == Column::Tax),
+            pool => Origin::of(pool).is_some_and(|origin| origin.column == Column::Tax),
         };
         self.column == Column::Tax || self.pool.as_ref().is_some_and(of_pool)
     }

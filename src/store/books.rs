@@ -141,10 +141,11 @@ pub async fn assemble_by(
     let bases = measures.into_iter().map(|of| (basis_of(&of), of)).collect();
     let (mut policy_rate, mut charging) = (Ratio::ONE, Ratio::ONE);
     let mut planned = None;
+    let mut rate_book = None;
     let (conversion, rates) = match reporting {
         Reporting::Usd => (Conversion::AsBilled("USD"), Vec::new()),
         Reporting::Yen(yen) => {
-            let book = read_rate_book(connection, yen).await?;
+            let book = rate_book.insert(read_rate_book(connection, yen).await?);
             let (policy, missing) = book.resolve(period);
             findings.extend(missing);
             policy_rate = Ratio::of_rate(policy.value).ok_or(StoreError::TooLarge)?;
@@ -166,7 +167,14 @@ pub async fn assemble_by(
         Some(planned) => (Some(convert(&conversion)?), convert(planned)?),
         None => (None, convert(&conversion)?),
     };
-    let taken_over = take_over(connection, period, &read.facts.departments, policy_rate).await?;
+    let taken_over = take_over(
+        connection,
+        period,
+        &read.facts.departments,
+        policy_rate,
+        rate_book.as_ref(),
+    )
+    .await?;
     let mut books = MonthBooks {
         ledger,
         converted,

@@ -1,5 +1,7 @@
 //! What locked months lack, for the month that takes it over.
 
+mod locked_month;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -7,20 +9,18 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::allocation::list_rules;
-use super::books::{Leaves, read_month};
 use super::chargeback::list_periods;
-use super::invoices::list_invoices;
 use super::month::list_states;
-use super::statements::{find_directory, find_statement, list_postings};
+use super::statements::{find_statement, list_postings};
 use super::{StoreError, StoreResult};
 use crate::domain::allocation::Pool;
-use crate::domain::books::{Bill, Column, DepartmentInMonth, Ledger, Posting};
+use crate::domain::books::{Column, DepartmentInMonth, Posting};
 use crate::domain::close::MonthState;
-use crate::domain::invoice::split_difference;
 use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
-use crate::domain::true_up::{Standing, TrueUp, TrueUpKey, differences, parse_origin, true_ups};
+use crate::domain::rate::RateBook;
+use crate::domain::true_up::{Origin, Standing, Stood, TrueUp, TrueUpKey};
+use locked_month::LockedMonth;
 
 /// An approved dispute of a locked month: yen that move between two departments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,11 +85,14 @@ impl TakenOver {
 }
 
 /// What a month takes over: of each locked month before it, where it is the first that is neither final nor locked.
+///
+/// `policy` converts what no invoice bills; of a month that was charged at the planning rate `rates` says which that was.
 pub async fn take_over(
     connection: &mut PgConnection,
     period: BillingPeriod,
     departments: &BTreeMap<String, DepartmentInMonth>,
     policy: Ratio,
+    rates: Option<&RateBook>,
 ) -> StoreResult<TakenOver> {
     let locked = sqlx::query_file!("queries/true_ups/list_restated.sql", period.first_day())
         .fetch_all(&mut *connection)
@@ -100,27 +103,21 @@ pub async fn take_over(
     if !is_host(connection, newest, period).await? {
         return Ok(TakenOver::default());
     }
-    let settled = Settled::read(connection, period).await?;
+    let mut settled = Settled::read(connection, period).await?;
     let mut taken = TakenOver::default();
     for row in locked.iter().filter(|row| row.is_restated) {
         let origin = BillingPeriod::of(row.billing_period);
         let month = LockedMonth::read(connection, origin, row.statement_id).await?;
-        let settled = settled.true_ups.get(&origin).cloned().unwrap_or_default();
-        let left = differences(&month.now, &month.locked, &settled);
-        let ratio_of = |payer: &str, seller: &str| {
-            let of_bill = left
-                .iter()
-                .filter(|(key, _)| key.payer == payer && key.seller == seller);
-            let difference: Amount = of_bill.map(|(_, usd)| *usd).sum();
-            let new = month.new_invoices.get(&(payer.to_owned(), seller.to_owned()));
-            Some(
-                new.and_then(|invoices| ratio_of_difference(invoices, difference))
-                    .unwrap_or(policy),
-            )
+        let planning = match rates.filter(|_| month.is_charged_at_planning()) {
+            Some(book) => Some(Ratio::of_rate(book.planning(origin).value).ok_or(StoreError::TooLarge)?),
+            None => None,
         };
-        taken
-            .true_ups
-            .extend(true_ups(origin, &left, departments, ratio_of).ok_or(StoreError::TooLarge)?);
+        let restated = month.restated(policy, planning, settled.true_ups.remove(&origin).unwrap_or_default())?;
+        taken.true_ups.extend(
+            restated
+                .true_ups(origin, departments, planning.unwrap_or(policy))
+                .ok_or(StoreError::TooLarge)?,
+        );
     }
     let reclasses = sqlx::query_file!("queries/true_ups/list_reclasses.sql", period.first_day())
         .fetch_all(&mut *connection)
@@ -181,7 +178,7 @@ impl Settled {
                     .reclasses
                     .extend(text.rsplit('/').next().and_then(|id| id.parse::<i32>().ok()));
             }
-            let Some((origin, column, department)) = pool.as_ref().and_then(parse_origin) else {
+            let Some(origin) = pool.as_ref().and_then(Origin::of) else {
                 continue;
             };
             if let std::collections::btree_map::Entry::Vacant(vacant) = heads.entry(row.statement_id) {
@@ -192,11 +189,16 @@ impl Settled {
             let key = TrueUpKey {
                 payer,
                 seller,
-                department,
-                column,
+                department: origin.department,
+                column: origin.column,
+                billing: origin.billing,
             };
-            let usd = Amount::from_decimal(row.billed).ok_or(StoreError::TooLarge)?;
-            *settled.true_ups.entry(origin).or_default().entry(key).or_default() += usd;
+            let amount = |value| Amount::from_decimal(value).ok_or(StoreError::TooLarge);
+            let stood = Stood {
+                usd: amount(row.billed)?,
+                jpy: amount(row.amount)?,
+            };
+            add(settled.true_ups.entry(origin.period).or_default(), key, stood);
         }
         Ok(settled)
     }
@@ -230,101 +232,9 @@ async fn bill_that_charged(
     Ok(bill_of(&head, i32::try_from(group).unwrap_or_default()))
 }
 
-/// A locked month by what was sealed, and by what its bill says now.
-struct LockedMonth {
-    locked: Standing,
-    now: Standing,
-    /// Dollars and yen of invoices that came after the seal, tax with them, by payer and seller.
-    new_invoices: BTreeMap<(String, String), Vec<(Amount, i128)>>,
-}
-
-impl LockedMonth {
-    async fn read(connection: &mut PgConnection, origin: BillingPeriod, statement_id: i32) -> StoreResult<Self> {
-        let statement = find_statement(connection, statement_id).await?;
-        let head: Value = serde_json::from_str(&statement.head).unwrap_or_default();
-        let mut locked = Standing::new();
-        for (_, posting) in list_postings(connection, statement_id).await? {
-            if !posting.column.is_billed() {
-                continue;
-            }
-            let group = i32::try_from(posting.group).unwrap_or_default();
-            let (payer, seller) = bill_of(&head, group);
-            let key = TrueUpKey {
-                payer,
-                seller,
-                department: posting.department,
-                column: posting.column,
-            };
-            *locked.entry(key).or_default() += posting.billed;
-        }
-        let directory = match statement.directory_version {
-            Some(version) => find_directory(connection, version).await?.unwrap_or_default(),
-            None => Default::default(),
-        };
-        let rules = list_rules(connection, statement.allocation_version).await?;
-        let facts = read_month(connection, origin, &directory.departments, Leaves::None)
-            .await?
-            .facts;
-        let ledger = Ledger::build(origin, &facts, &rules);
-        let mut now = Standing::new();
-        for entry in &ledger.entries {
-            let Bill { payer, seller, .. } = ledger.bills[entry.bill].clone();
-            let key = TrueUpKey {
-                payer,
-                seller,
-                department: entry.department.clone(),
-                column: entry.column,
-            };
-            *now.entry(key).or_default() += entry.cost;
-        }
-        Ok(Self {
-            new_invoices: new_invoices(connection, origin, &head, &ledger).await?,
-            locked,
-            now,
-        })
-    }
-}
-
-/// The rate of the invoices that bill a difference: all of the new ones, or the one whose dollars it is.
-fn ratio_of_difference(invoices: &[(Amount, i128)], difference: Amount) -> Option<Ratio> {
-    let is_it = |usd: Amount| split_difference(usd, difference).1.is_zero();
-    let (usd, yen) = invoices.iter().fold((Amount::ZERO, 0), |(usd, yen), invoice| {
-        (usd + invoice.0, yen + invoice.1)
-    });
-    if is_it(usd) {
-        return Ratio::of_total(yen, usd);
-    }
-    let one = invoices.iter().find(|(usd, _)| is_it(*usd))?;
-    Ratio::of_total(one.1, one.0)
-}
-
-/// Invoices of a locked month that were recorded after it was sealed.
-async fn new_invoices(
-    connection: &mut PgConnection,
-    origin: BillingPeriod,
-    head: &Value,
-    ledger: &Ledger,
-) -> StoreResult<BTreeMap<(String, String), Vec<(Amount, i128)>>> {
-    let known: Vec<&str> = head["invoices"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|i| i["invoice_id"].as_str())
-        .collect();
-    let mut new: BTreeMap<(String, String), Vec<(Amount, i128)>> = BTreeMap::new();
-    for invoice in list_invoices(connection, Some(origin)).await? {
-        let bill = ledger
-            .bills
-            .iter()
-            .find(|bill| bill.invoice.as_deref() == Some(invoice.invoice_id.as_str()));
-        if let (false, Some(totals), Some(bill)) =
-            (known.contains(&invoice.invoice_id.as_str()), invoice.totals(), bill)
-        {
-            let of_bill = new.entry((bill.payer.clone(), bill.seller.clone())).or_default();
-            of_bill.push((invoice.net_usd + invoice.tax_usd(), totals.net + totals.tax));
-        }
-    }
-    Ok(new)
+fn add(standing: &mut Standing, key: TrueUpKey, stood: Stood) {
+    let sum = standing.entry(key).or_default();
+    *sum = *sum + stood;
 }
 
 /// Whether a statement that is final or locked has taken over something of a month.

@@ -11,6 +11,7 @@ mod files;
 mod golden;
 mod http;
 mod invoicing;
+mod late_invoices;
 mod october;
 mod provisional;
 mod reorganisation;

@@ -9,7 +9,7 @@ use crate::domain::close::MonthState;
 use crate::domain::journal::{JournalSettings, JournalSource, TaxMode};
 use crate::domain::money::{Amount, Ratio, convert_parts};
 use crate::domain::period::BillingPeriod;
-use crate::domain::true_up::{origin_of_reclass, parse_origin};
+use crate::domain::true_up::{Origin, origin_of_reclass};
 
 /// What one department owes one source.
 pub(super) struct Charge<'s> {
@@ -46,9 +46,9 @@ pub(super) fn charges<'s>(
             MonthState::Provisional => SlipKind::Accrual,
             _ => SlipKind::of(line.pool.as_ref()),
         };
-        let origin = line.pool.as_ref().and_then(parse_origin);
+        let origin = line.pool.as_ref().and_then(Origin::of);
         let origin_period = match (kind, &line.pool, &origin) {
-            (SlipKind::TrueUp, _, Some((period, ..))) => *period,
+            (SlipKind::TrueUp, _, Some(origin)) => origin.period,
             (SlipKind::Reclass, Some(Pool::Reclass(text)), _) => origin_of_reclass(text).unwrap_or(statement.period),
             _ => statement.period,
         };

@@ -275,7 +275,7 @@ impl MonthToClose {
                 "usd": line.usd.to_string(),
                 "jpy": line.jpy.to_string(),
                 "crosses_fiscal_year": crosses(line.origin),
-                "because": "a delivery after the month was locked",
+                "because": line.key.billing.because(),
             })
         });
         let reclasses = taken.reclasses.iter().map(|reclass| {

@@ -3,7 +3,7 @@
 use crate::books::company::{Company, Line};
 use crate::books::october::{INVOICES, bill, line, october};
 
-fn later(charged: f64) -> Vec<Line> {
+pub(super) fn later(charged: f64) -> Vec<Line> {
     let mut lines: Vec<Line> = (1..=30)
         .map(|day| Line {
             day,
@@ -25,7 +25,7 @@ fn refunded(amount: f64) -> Vec<Line> {
 }
 
 /// Adjustment and total by department.
-async fn adjusted(company: &Company, period: &str) -> Vec<(String, String, String)> {
+pub(super) async fn adjusted(company: &Company, period: &str) -> Vec<(String, String, String)> {
     let month = company.json(&["chargeback", "preview", period]).await;
     let rows = month["rows"].as_array().unwrap().iter().map(|row| {
         let amount = |column: &str| row[column]["amount"].as_str().unwrap().to_owned();
@@ -38,7 +38,7 @@ async fn adjusted(company: &Company, period: &str) -> Vec<(String, String, Strin
     rows.collect()
 }
 
-fn row(code: &str, adjustments: i64, total: i64) -> (String, String, String) {
+pub(super) fn row(code: &str, adjustments: i64, total: i64) -> (String, String, String) {
     (code.to_owned(), adjustments.to_string(), total.to_string())
 }
 
@@ -243,11 +243,16 @@ async fn an_invoice_that_comes_after_the_lock_says_the_rate() {
     company.run(&["invoices", "import", &refund("refund")]).await;
     let (_, said) = company.refused(&["invoices", "remove", "EUINJP26-100"]).await;
     assert!(said.contains("2026-10 is locked"), "{said}");
-    // Another dollar that no invoice bills yet is not at the refund's rate: both at November's 161.
+    // Another dollar is on no late invoice: it is at November's 161, and the refund stays at its own rate.
     lines.push(line("AmazonBedrock", "Refund", "", -1.0));
     company.deliver("2026-10", &lines).await;
     let rows = adjusted(&company, "2026-11").await;
-    assert!(rows.contains(&row("it", -1_127, -1_127)), "{rows:?}");
+    assert!(rows.contains(&row("it", -1_106, -1_106)), "{rows:?}");
+    let total: i64 = rows
+        .iter()
+        .map(|(_, adjustments, _)| adjustments.parse::<i64>().unwrap())
+        .sum();
+    assert_eq!(total, -1_106 - 161);
     company.deliver("2026-10", &lines[..lines.len() - 1]).await;
     let close = [
         "chargeback",

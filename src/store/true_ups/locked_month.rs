@@ -1,0 +1,202 @@
+//! A locked month by what was sealed, and by what its bill and its invoices say now.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::{add, bill_of};
+use crate::domain::books::{
+    Bill, BillRate, Conversion, InvoiceTotals, Ledger, Posting, exchange_difference_receiver, exchange_differences,
+};
+use crate::domain::invoice::{Invoice, effective};
+use crate::domain::money::{Amount, Ratio};
+use crate::domain::period::BillingPeriod;
+use crate::domain::rate::ChargebackRate;
+use crate::domain::true_up::{Billing, Restated, Standing, Stood, TrueUpKey};
+use crate::store::allocation::list_rules;
+use crate::store::books::{Leaves, read_month};
+use crate::store::invoices::list_invoices;
+use crate::store::statements::{find_directory, find_statement, list_postings};
+use crate::store::{StoreError, StoreResult};
+
+pub(super) struct LockedMonth {
+    head: Value,
+    postings: Vec<Posting>,
+    ledger: Ledger,
+    invoices: Vec<Invoice>,
+    /// Who has what invoices come to besides the planning rate, by the rules that were sealed.
+    exchange_receiver: Option<String>,
+}
+
+impl LockedMonth {
+    pub(super) async fn read(
+        connection: &mut PgConnection,
+        origin: BillingPeriod,
+        statement_id: i32,
+    ) -> StoreResult<Self> {
+        let statement = find_statement(connection, statement_id).await?;
+        let postings = list_postings(connection, statement_id).await?;
+        let directory = match statement.directory_version {
+            Some(version) => find_directory(connection, version).await?.unwrap_or_default(),
+            None => Default::default(),
+        };
+        let rules = list_rules(connection, statement.allocation_version).await?;
+        let facts = read_month(connection, origin, &directory.departments, Leaves::None)
+            .await?
+            .facts;
+        let receiver = exchange_difference_receiver(&rules, origin, &facts.departments).map(str::to_owned);
+        Ok(Self {
+            head: serde_json::from_str(&statement.head).unwrap_or_default(),
+            postings: postings.into_iter().map(|(_, posting)| posting).collect(),
+            ledger: Ledger::build(origin, &facts, &rules),
+            invoices: list_invoices(connection, Some(origin)).await?,
+            exchange_receiver: receiver,
+        })
+    }
+
+    pub(super) fn is_charged_at_planning(&self) -> bool {
+        serde_json::from_value(self.head["charged_at"].clone())
+            .is_ok_and(|at: ChargebackRate| at == ChargebackRate::Planning)
+    }
+
+    /// Groups of the sealed head that stand on invoices alone, each of which was recorded.
+    fn groups_on_invoices(&self) -> BTreeSet<usize> {
+        let texts = |list: &Value, key: &str| -> Vec<Option<String>> {
+            let list = list.as_array().into_iter().flatten();
+            list.map(|of| of[key].as_str().map(str::to_owned)).collect()
+        };
+        let recorded = texts(&self.head["invoices"], "invoice_id");
+        let groups = self.head["groups"].as_array().into_iter().flatten().enumerate();
+        let on_invoices = groups.filter(|(_, group)| {
+            let invoices = texts(&group["bills"], "invoice");
+            invoices.iter().all(|id| id.is_some() && recorded.contains(id))
+        });
+        on_invoices.map(|(nth, _)| nth).collect()
+    }
+
+    pub(super) fn restated(&self, policy: Ratio, planning: Option<Ratio>, settled: Standing) -> StoreResult<Restated> {
+        let on_invoices = self.groups_on_invoices();
+        let mut locked = Standing::new();
+        let mut sealed_invoices: BTreeSet<(String, String, String)> = BTreeSet::new();
+        for group in &on_invoices {
+            for bill in self.head["groups"][group]["bills"].as_array().into_iter().flatten() {
+                let text = |key: &str| bill[key].as_str().unwrap_or_default().to_owned();
+                sealed_invoices.insert((text("payer"), text("seller"), text("invoice")));
+            }
+        }
+        for posting in self.postings.iter().filter(|posting| posting.column.is_billed()) {
+            let (payer, seller) = bill_of(&self.head, i32::try_from(posting.group).unwrap_or_default());
+            let billing = if on_invoices.contains(&posting.group) {
+                Billing::SealedInvoice
+            } else {
+                Billing::NoInvoice
+            };
+            let key = TrueUpKey {
+                payer,
+                seller,
+                department: posting.department.clone(),
+                column: posting.column,
+                billing,
+            };
+            let stood = Stood {
+                usd: posting.billed,
+                jpy: posting.amount,
+            };
+            add(&mut locked, key, stood);
+        }
+        let late = self.late_invoices();
+        let mut now = Standing::new();
+        for entry in self.ledger.entries.iter().filter(|entry| entry.column.is_billed()) {
+            let Bill {
+                payer, seller, invoice, ..
+            } = self.ledger.bills[entry.bill].clone();
+            let sealed = (payer, seller, invoice.unwrap_or_default());
+            let billing = if late[entry.bill].is_some() {
+                Billing::LateInvoice
+            } else if sealed_invoices.contains(&sealed) {
+                Billing::SealedInvoice
+            } else {
+                Billing::NoInvoice
+            };
+            let (payer, seller, _) = sealed;
+            let key = TrueUpKey {
+                payer,
+                seller,
+                department: entry.department.clone(),
+                column: entry.column,
+                billing,
+            };
+            let usd = Stood {
+                usd: entry.cost,
+                jpy: Amount::ZERO,
+            };
+            add(&mut now, key, usd);
+        }
+        self.add_yen_of(&late, policy, planning, &mut now)?;
+        Ok(Restated { locked, now, settled })
+    }
+
+    /// For each bill its invoice in yen that was recorded after the seal.
+    fn late_invoices(&self) -> Vec<Option<(&Invoice, InvoiceTotals)>> {
+        let by_id = effective(&self.invoices);
+        let sealed = self.head["invoices"].as_array();
+        let is_sealed = |invoice: &Invoice| {
+            let mut ids = sealed.into_iter().flatten().map(|of| &of["invoice_id"]);
+            ids.any(|id| id.as_str() == Some(&invoice.invoice_id))
+        };
+        let late = self.ledger.bills.iter().map(|bill| {
+            let invoice = *bill.invoice.as_deref().and_then(|id| by_id.get(id))?;
+            Some((invoice, invoice.totals()?)).filter(|_| !is_sealed(invoice))
+        });
+        late.collect()
+    }
+
+    /// The yen of late invoices: theirs or, at the planning rate, that and the difference to theirs.
+    fn add_yen_of(
+        &self,
+        late: &[Option<(&Invoice, InvoiceTotals)>],
+        policy: Ratio,
+        planning: Option<Ratio>,
+        now: &mut Standing,
+    ) -> StoreResult<()> {
+        let convert = |rate_of: &dyn Fn(&Invoice, InvoiceTotals) -> BillRate| {
+            let rates = late
+                .iter()
+                .map(|bill| bill.map_or(BillRate::Unknown, |(invoice, totals)| rate_of(invoice, totals)));
+            self.ledger
+                .convert(&Conversion::Whole(rates.collect()))
+                .map_err(|_| StoreError::TooLarge)
+        };
+        let invoiced = convert(&|invoice, totals| BillRate::Invoice(invoice.invoice_id.clone(), totals, policy))?;
+        let charged = match planning {
+            Some(planning) => &convert(&|_, _| BillRate::Rate(planning))?,
+            None => &invoiced,
+        };
+        let mut put = |(payer, seller): (String, String), department: Option<String>, column, jpy| {
+            let key = TrueUpKey {
+                payer,
+                seller,
+                department,
+                column,
+                billing: Billing::LateInvoice,
+            };
+            let usd = Amount::ZERO;
+            add(now, key, Stood { usd, jpy });
+        };
+        for posting in &charged.postings {
+            let bill = &self.ledger.bills[charged.groups[posting.group].bills[0]];
+            let of_bill = (bill.payer.clone(), bill.seller.clone());
+            put(of_bill, posting.department.clone(), posting.column, posting.amount);
+        }
+        if planning.is_some() {
+            let differences = exchange_differences(&self.ledger, &invoiced, charged, self.exchange_receiver.as_deref());
+            for (of_bill, postings) in differences {
+                for posting in postings {
+                    put(of_bill.clone(), posting.department, posting.column, posting.amount);
+                }
+            }
+        }
+        Ok(())
+    }
+}
