@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::domain::books::Column;
 use crate::domain::chargeback::{Chargeback, GroupBy};
 use crate::domain::close::MonthState;
+use crate::domain::invoice::percent;
 use crate::domain::period::BillingPeriod;
 use crate::domain::statement::StatementLine;
 
@@ -100,6 +101,12 @@ impl Language {
             Column::Accruals => self.choose("概算計上", "accruals"),
         }
     }
+}
+
+/// A tax rate of a sealed statement as people say it.
+fn tax_rate(sealed: &Value) -> String {
+    let text = sealed.as_str().unwrap_or_default();
+    text.parse().map_or_else(|_| text.to_owned(), percent)
 }
 
 /// Text that a spreadsheet would take for a formula gets an apostrophe.  Names and tags come from outside.

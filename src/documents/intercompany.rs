@@ -10,7 +10,7 @@ use super::department_csv::written;
 use super::encoding::{Encoding, encode};
 use super::journal::JournalError;
 use super::journal::charges::source_of;
-use super::{Language, SealedStatement, neutral};
+use super::{Language, SealedStatement, neutral, tax_rate};
 use crate::domain::journal::JournalSettings;
 use crate::domain::money::Amount;
 
@@ -63,7 +63,7 @@ pub fn intercompany(
     for ((payer, holder), (net, tax)) in totals {
         let mut cells = vec![statement.period.to_string(), neutral(payer), neutral(holder)];
         cells.push(language.choose("合計", "total").to_owned());
-        cells.extend(std::iter::repeat_n(String::new(), 4));
+        cells.extend(std::iter::repeat_n(String::new(), 5));
         cells.extend([net, tax, net + tax].map(|amount| amount.to_string()));
         rows.push(cells);
     }
@@ -78,6 +78,7 @@ fn header(language: Language) -> Vec<String> {
         ("AWS請求書", "aws_invoices"),
         ("発行者", "seller"),
         ("登録番号", "registration_number"),
+        ("消費税率", "tax_rates"),
         ("部門コード", "code"),
         ("部門名", "name"),
         ("税抜額", "net"),
@@ -98,10 +99,10 @@ fn row(statement: &SealedStatement, key: &Key, (net, tax): (Amount, Amount)) -> 
     invoices.retain(|id| !id.is_empty());
     let recorded = statement.head["invoices"].as_array().cloned().unwrap_or_default();
     let is_named = |invoice: &&Value| invoices.contains(&text(&invoice["invoice_id"]));
-    let number = recorded
-        .iter()
-        .find(is_named)
-        .map(|invoice| text(&invoice["registration_number"]));
+    let named: Vec<&Value> = recorded.iter().filter(is_named).collect();
+    let number = named.first().map(|invoice| text(&invoice["registration_number"]));
+    let taxes = named.iter().filter_map(|invoice| invoice["taxes"].as_array()).flatten();
+    let rates: BTreeSet<String> = taxes.map(|tax| tax_rate(&tax["rate"])).collect();
     let seller = bills.first().map(|bill| text(&bill["seller"])).unwrap_or_default();
     let names = statement.names_of(&key.department);
     let mut cells = vec![
@@ -111,6 +112,7 @@ fn row(statement: &SealedStatement, key: &Key, (net, tax): (Amount, Amount)) -> 
         neutral(&invoices.into_iter().collect::<Vec<_>>().join(" ")),
         neutral(&seller),
         neutral(&number.unwrap_or_default()),
+        rates.into_iter().collect::<Vec<_>>().join(" "),
         neutral(&key.department),
         neutral(names.shown()),
     ];

@@ -4,7 +4,7 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workboo
 
 use super::journal::Journal;
 use super::words::{japanese_slip, japanese_step, japanese_word};
-use super::{Language, SealedStatement};
+use super::{Language, SealedStatement, tax_rate};
 use crate::domain::books::Column;
 use crate::domain::chargeback::{Chargeback, GroupBy};
 use crate::domain::close::MonthState;
@@ -416,6 +416,27 @@ fn assumptions(
             text(&rate["invoice"])
         );
         rows.push(&[&item, &text(&rate["value"]), source.trim()], &[])?;
+    }
+    for invoice in each("invoices") {
+        let id = text(&invoice["invoice_id"]);
+        let yen = |value: &serde_json::Value| Amount::parse(&text(value)).map(|jpy| vec![jpy]).unwrap_or_default();
+        let seller = format!("{} {}", text(&invoice["seller"]), text(&invoice["registration_number"]));
+        let item = language.choose("請求書 税抜", "invoice net of tax");
+        rows.push(
+            &[item, &id, seller.trim(), &text(&invoice["net_usd"])],
+            &yen(&invoice["net_jpy"]),
+        )?;
+        for tax in invoice["taxes"].as_array().into_iter().flatten() {
+            let item = format!(
+                "{} {}",
+                language.choose("請求書 消費税率", "invoice tax at"),
+                tax_rate(&tax["rate"])
+            );
+            rows.push(
+                &[&item, &id, &text(&invoice["treatment"]), &text(&tax["usd"])],
+                &yen(&tax["jpy"]),
+            )?;
+        }
     }
     for rule in each("allocation_rules") {
         let item = format!("{} {}", language.choose("配賦規則", "rule"), text(&rule["pool"]));

@@ -158,6 +158,11 @@ impl Invoice {
     }
 }
 
+/// A tax rate as people say it: 0.10 is 10%.
+pub fn percent(rate: Decimal) -> String {
+    format!("{}%", (rate * Decimal::ONE_HUNDRED).normalize())
+}
+
 /// Yen for a dollar as an invoice implies it, to four decimals: evidence, never a multiplier.
 pub fn implied_rate(yen: i128, usd: Amount) -> Option<Decimal> {
     let yen = Amount::from_whole(yen).to_decimal()?;
@@ -308,6 +313,19 @@ pub fn compare_invoices(
                 );
                 findings.push(finding.with_cost(unexplained, "USD", 0));
             }
+        }
+        if invoice.taxes.iter().filter(|tax| !tax.usd.is_zero()).count() > 1 {
+            let rates: Vec<String> = invoice.taxes.iter().map(|tax| percent(tax.rate)).collect();
+            findings.push(Finding::new(
+                "tax_rates",
+                Severity::Info,
+                id.clone(),
+                format!(
+                    "this invoice has tax at {}, and no line of the bill says its rate: the taxes are divided as one sum",
+                    rates.join(" and ")
+                ),
+                "nothing; the invoice's tax per rate stands on the statement",
+            ));
         }
         if invoice.treatment == TaxTreatment::Undecided {
             findings.push(Finding::new(

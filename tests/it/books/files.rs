@@ -149,9 +149,9 @@ async fn what_one_company_owes_the_other_names_the_aws_invoice() {
     assert_eq!(
         lines,
         [
-            "対象月,支払会社,負担会社,AWS請求書,発行者,登録番号,部門コード,部門名,税抜額,消費税,合計",
-            "2026-10,JP01,JP02,EUINJP26-200,\"Amazon Web Services, Inc.\",T9700150104216,research,研究所,5336,0,5336",
-            "2026-10,JP01,JP02,合計,,,,,5336,0,5336",
+            "対象月,支払会社,負担会社,AWS請求書,発行者,登録番号,消費税率,部門コード,部門名,税抜額,消費税,合計",
+            "2026-10,JP01,JP02,EUINJP26-200,\"Amazon Web Services, Inc.\",T9700150104216,,research,研究所,5336,0,5336",
+            "2026-10,JP01,JP02,合計,,,,,,5336,0,5336",
             "",
         ]
     );

@@ -363,6 +363,29 @@ async fn two_people_and_the_order_of_months() {
     assert!(said.contains("2026-10 is final already"), "{said}");
 }
 
+/// 16 USD of the first invoice's tax are said to be at 10 %, 3.50 at 8 %: together they are divided as before, and that is told.
+#[tokio::test]
+async fn taxes_of_two_rates_are_divided_as_one_sum_and_told() {
+    let company = october("two-rates").await;
+    let one = "charged,0.10,19.50,3120\n";
+    let (before, after) = INVOICES.split_once(one).unwrap();
+    let row = before.lines().last().unwrap();
+    let two = format!("{before}charged,0.10,16.00,2560\n{row}charged,0.08,3.50,560\n{after}");
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", &two)])
+        .await;
+    let rows = company.rows("2026-10").await;
+    assert_eq!((rows[0].0.as_str(), rows[0].1[6].as_str()), ("sales", "1013"));
+    let month = company.json(&["chargeback", "preview", "2026-10"]).await;
+    let told = month["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|f| f["code"] == "tax_rates");
+    let message = told.unwrap()["message"].as_str().unwrap();
+    assert!(message.contains("8% and 10%"), "{message}");
+}
+
 /// From the yen back to the line items; the parts add up to the row.
 #[tokio::test]
 async fn every_yen_is_explained() {
