@@ -16,6 +16,10 @@ account_days as (
     delete from account_days where source_id = $1 and billing_period = $2
 ),
 
+usage_days as (
+    delete from usage_days where source_id = $1 and billing_period = $2
+),
+
 people as (
     delete from person_months where source_id = $1 and billing_period = $2
 ),

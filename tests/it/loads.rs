@@ -479,6 +479,7 @@ async fn sums_made_anew_from_charges_are_those_of_the_load() {
         "department_days",
         "department_months",
         "account_days",
+        "usage_days",
         "person_model_months",
         "person_months",
     ] {

@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::Booked;
 use crate::domain::attribution::{Reason, State};
+use crate::domain::budget::BudgetScope;
 use crate::domain::charge::ChargeClass;
 use crate::domain::delivery::{ChargeKey, Index, Measures, TextId};
 use crate::domain::money::Amount;
@@ -111,12 +112,22 @@ pub struct PersonKey<'a> {
     pub person: Option<&'a str>,
 }
 
+/// Use on a day of one project, person, account or family of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UsageDayKey<'a> {
+    pub scope: BudgetScope,
+    pub code: &'a str,
+    pub currency: &'a str,
+    pub day: NaiveDate,
+}
+
 /// All roll-ups of a delivery.
 pub struct RollUps<'a> {
     pub person_months: HashMap<PersonKey<'a>, RollUp>,
     pub department_days: BTreeMap<(NaiveDate, DepartmentKey<'a>), RollUp>,
     pub department_months: BTreeMap<DepartmentMonthKey<'a>, RollUp>,
     pub account_days: BTreeMap<AccountDayKey<'a>, RollUp>,
+    pub usage_days: BTreeMap<UsageDayKey<'a>, RollUp>,
     pub person_model_months: Vec<(PersonModelKey<'a>, RollUp)>,
 }
 
@@ -215,6 +226,7 @@ impl Booked {
             department_days,
             department_months: department_months.into_iter().collect(),
             account_days: self.account_days(),
+            usage_days: self.usage_days(),
             person_model_months: person_models.into_iter().collect(),
         };
         self.assert_complete(&roll_ups);
@@ -247,6 +259,57 @@ impl Booked {
                     department: self.attributions[booking.attribution as usize].department.as_deref(),
                 };
                 days.entry(day).or_default().add(booking.tokens, measures);
+            }
+        }
+        days
+    }
+
+    fn usage_days(&self) -> BTreeMap<UsageDayKey<'_>, RollUp> {
+        let texts = &self.delivery.texts;
+        // First by small numbers, then by what they stand for.
+        let mut attributions: HashMap<(NaiveDate, TextId, Index), RollUp> = HashMap::new();
+        let mut accounts: HashMap<(NaiveDate, TextId, TextId), RollUp> = HashMap::new();
+        let mut meters: HashMap<(NaiveDate, TextId, Index), RollUp> = HashMap::new();
+        for ((key, measures), booking) in self.delivery.charges.iter().zip(&self.bookings) {
+            if booking.class == ChargeClass::Usage {
+                let (day, currency) = (key.usage_date, key.currency);
+                let attribution = attributions.entry((day, currency, booking.attribution));
+                attribution.or_default().add(booking.tokens, measures);
+                accounts
+                    .entry((day, currency, key.account))
+                    .or_default()
+                    .add(booking.tokens, measures);
+                meters
+                    .entry((day, currency, booking.meter))
+                    .or_default()
+                    .add(booking.tokens, measures);
+            }
+        }
+        let by_owner = attributions.iter().flat_map(|((day, currency, attribution), sums)| {
+            let owner = &self.attributions[*attribution as usize];
+            [
+                (BudgetScope::Project, owner.project.as_deref(), (day, currency), sums),
+                (BudgetScope::Person, owner.person.as_deref(), (day, currency), sums),
+            ]
+        });
+        let by_account = accounts
+            .iter()
+            .map(|((day, currency, account), sums)| (BudgetScope::Account, texts.get(*account), (day, currency), sums));
+        let by_family = meters.iter().map(|((day, currency, meter), sums)| {
+            let model = self.meters[*meter as usize].meaning.model.as_ref();
+            let family = model.map(|model| model.family.as_str());
+            (BudgetScope::Family, family, (day, currency), sums)
+        });
+        let mut days: BTreeMap<UsageDayKey<'_>, RollUp> = BTreeMap::new();
+        for (scope, code, (day, currency), sums) in by_owner.chain(by_account).chain(by_family) {
+            if let Some(code) = code {
+                let key = UsageDayKey {
+                    scope,
+                    code,
+                    currency: texts.or_empty(*currency),
+                    day: *day,
+                };
+                days.entry(key).or_default().merge(sums);
             }
         }
         days

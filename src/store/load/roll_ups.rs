@@ -73,6 +73,16 @@ const ACCOUNT_DAY_COLUMNS: [&str; 9] = [
     "cost",
     "net_cost",
 ];
+const USAGE_DAY_COLUMNS: [&str; 8] = [
+    "billing_period",
+    "source_id",
+    "scope",
+    "code",
+    "currency",
+    "usage_date",
+    "tokens",
+    "cost",
+];
 const PERSON_MONTH_COLUMNS: [&str; 12] = [
     "billing_period",
     "source_id",
@@ -160,6 +170,7 @@ pub(super) async fn write_roll_ups(
     }
     copy.finish().await?;
     write_account_days(connection, source_id, period, roll_ups).await?;
+    write_usage_days(connection, source_id, period, roll_ups).await?;
     write_person_months(connection, source_id, period, roll_ups).await?;
     let mut copy = Copy::into(connection, "person_model_months", &PERSON_MODEL_COLUMNS).await?;
     for (key, sums) in &roll_ups.person_model_months {
@@ -208,6 +219,24 @@ async fn write_account_days(
         row.text(key.payer).text(key.account).text(key.product);
         row.date(key.day).text_or_null(key.department);
         row.numeric(sums.cost).numeric(sums.net_cost);
+        copy.flush_when_full().await?;
+    }
+    copy.finish().await?;
+    Ok(())
+}
+
+async fn write_usage_days(
+    connection: &mut PgConnection,
+    source_id: i32,
+    period: BillingPeriod,
+    roll_ups: &RollUps<'_>,
+) -> StoreResult<()> {
+    let mut copy = Copy::into(connection, "usage_days", &USAGE_DAY_COLUMNS).await?;
+    for (key, sums) in &roll_ups.usage_days {
+        let mut row = copy.row(8);
+        row.date(period.first_day()).int4(source_id);
+        row.text(key.scope.as_str()).text(key.code).text(key.currency);
+        row.date(key.day).int8(sums.tokens).numeric(sums.cost);
         copy.flush_when_full().await?;
     }
     copy.finish().await?;
