@@ -12,7 +12,7 @@ use super::acting::{once, read};
 use super::registers::changes::Row;
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
-use crate::domain::budget::Budget;
+use crate::domain::budget::{Budget, BudgetScope};
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::jobs::keep_registers::keep_budgets;
@@ -40,7 +40,8 @@ pub struct BudgetView {
     pub basis: &'static str,
     pub with_allocated: bool,
     pub with_tax: bool,
-    pub owner_person_id: String,
+    /// Null for those who may not see people.
+    pub owner_person_id: Option<String>,
     pub channel: String,
     pub valid_from: String,
     /// Exclusive.
@@ -59,7 +60,7 @@ impl BudgetView {
             basis: budget.basis.as_str(),
             with_allocated: budget.with_allocated,
             with_tax: budget.with_tax,
-            owner_person_id: budget.owner_person_id.clone(),
+            owner_person_id: Some(budget.owner_person_id.clone()),
             channel: budget.channel.clone(),
             valid_from: budget.valid_from.to_string(),
             valid_to: budget.valid_to.map(|to| to.to_string()),
@@ -95,9 +96,16 @@ pub async fn get_budgets(
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
     let budgets = list_budgets(&mut connection).await?;
-    Ok(Json(BudgetsView {
-        data: budgets.iter().map(BudgetView::of).collect(),
-    }))
+    // What somebody may spend, and who answers for whose cost, is of people.
+    let sees_people = authorize(&actor, Action::ReadPeople).is_ok();
+    let budgets = budgets
+        .iter()
+        .filter(|budget| sees_people || budget.scope != BudgetScope::Person);
+    let data = budgets.map(BudgetView::of).map(|view| BudgetView {
+        owner_person_id: view.owner_person_id.filter(|_| sees_people),
+        ..view
+    });
+    Ok(Json(BudgetsView { data: data.collect() }))
 }
 
 /// Take over all budgets as a new version.

@@ -160,8 +160,8 @@ pub async fn change_by(
     row: &Row,
 ) -> Result<DirectoryChangeView, ApiError> {
     authorize(actor, Action::ChangeDirectory)?;
-    if question.table == DirectoryTable::People {
-        // What changes and what moves says what is in the row.
+    if question.table.holds_people() {
+        // What changes and what moves says what is in the row, and what its principal costs.
         authorize(actor, Action::ReadPeople)?;
     }
     let change = if question.is_amended {

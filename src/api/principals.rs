@@ -302,14 +302,9 @@ pub async fn assign_by(
     actor: &Actor,
     request: &AssignRequest,
 ) -> Result<DirectoryChangeView, ApiError> {
-    if request
-        .person
-        .as_deref()
-        .is_some_and(|person| !person.trim().is_empty())
-    {
-        // What would move says which department the person is in.
-        authorize(actor, Action::ReadPeople)?;
-    }
+    // What would move is what the principal costs, and most principals are one person.
+    authorize(actor, Action::ChangeDirectory)?;
+    authorize(actor, Action::ReadPeople)?;
     let kind = match request.kind.as_deref() {
         None => None,
         Some(text) => Some(

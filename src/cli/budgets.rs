@@ -50,7 +50,7 @@ pub(super) async fn run(context: &CommandContext, command: BudgetsCommand) -> an
             view.rate.clone().unwrap_or_default(),
             view.valid_from.clone(),
             view.valid_to.clone().unwrap_or_default(),
-            view.owner_person_id.clone(),
+            view.owner_person_id.clone().unwrap_or_default(),
         ]);
     }
     output::print(context.format(), &views, &table)?;

@@ -9,7 +9,7 @@ mod convert;
 mod exchange;
 mod people;
 
-pub use convert::{BillRate, Conversion, Converted, Group, InvoiceTotals, Posting, TooLargeToConvert};
+pub use convert::{BillRate, Conversion, Converted, Group, InvoiceTotals, Posting, TooLargeToConvert, cancels};
 pub use exchange::{exchange_difference_receiver, exchange_differences};
 pub use people::{LeafAmount, spread_over_leaves};
 

@@ -96,7 +96,7 @@ pub type Standing = BTreeMap<TrueUpKey, Stood>;
 #[derive(Debug, Clone, Default)]
 pub struct Restated {
     pub locked: Standing,
-    /// Only what is on late invoices has yen.
+    /// What is on no invoice has no yen yet.
     pub now: Standing,
     pub settled: Standing,
 }
@@ -166,22 +166,19 @@ struct Change {
 }
 
 impl Restated {
-    /// What goes leaves at the yen at which it came; what is on a late invoice has that invoice's yen; the rest is new.
+    /// What is on an invoice has that invoice's yen.  Of the rest, what goes leaves at the yen at which it came; what comes is new.
     fn change(&self, key: &TrueUpKey) -> Option<Change> {
         let of = |standing: &Standing| standing.get(key).copied().unwrap_or_default();
         let (locked, now, settled) = (of(&self.locked), of(&self.now), of(&self.settled));
         let usd = now.usd - locked.usd - settled.usd;
-        let (base, left) = match key.billing {
-            Billing::LateInvoice => {
-                return Some(Change {
-                    usd,
-                    jpy: now.jpy - locked.jpy - settled.jpy,
-                    new: Amount::ZERO,
-                });
-            }
-            Billing::NoInvoice => (locked + settled, now.usd),
-            Billing::SealedInvoice => (settled, now.usd - locked.usd),
-        };
+        if key.billing != Billing::NoInvoice {
+            return Some(Change {
+                usd,
+                jpy: now.jpy - locked.jpy - settled.jpy,
+                new: Amount::ZERO,
+            });
+        }
+        let (base, left) = (locked + settled, now.usd);
         let kept = base.dollars_within(left);
         Some(Change {
             usd,
@@ -301,19 +298,21 @@ mod tests {
 
     #[test]
     fn only_what_is_new_is_trued_up_and_its_yen_add_up() {
-        use Billing::SealedInvoice as Sealed;
+        use Billing::{NoInvoice, SealedInvoice};
         let restated = Restated {
             now: standing(&[
-                (Some("sales"), Sealed, "10.5", 0),
-                (Some("old"), Sealed, "3.25", 0),
-                (None, Sealed, "1", 0),
+                (Some("sales"), NoInvoice, "10.5", 0),
+                (Some("old"), NoInvoice, "3.25", 0),
+                (Some("old"), SealedInvoice, "2", 322),
+                (None, NoInvoice, "1", 0),
             ]),
             locked: standing(&[
-                (Some("sales"), Sealed, "10", 1_600),
-                (Some("old"), Sealed, "3", 480),
-                (None, Sealed, "1", 160),
+                (Some("sales"), NoInvoice, "10", 1_600),
+                (Some("old"), NoInvoice, "3", 480),
+                (Some("old"), SealedInvoice, "1", 161),
+                (None, NoInvoice, "1", 160),
             ]),
-            settled: standing(&[(Some("sales"), Sealed, "0.25", 40)]),
+            settled: standing(&[(Some("sales"), NoInvoice, "0.25", 40)]),
         };
         let department = |days_valid, successor: Option<&str>| DepartmentInMonth {
             legal_entity: String::new(),
@@ -327,7 +326,11 @@ mod tests {
         // 0.5 USD is 75 yen: 37.5 each, the odd yen to the first.
         assert_eq!(
             lines(&restated, &departments),
-            [line("new", Sealed, "0.25", "38"), line("sales", Sealed, "0.25", "37")]
+            [
+                line("new", SealedInvoice, "1", "161"),
+                line("new", NoInvoice, "0.25", "38"),
+                line("sales", NoInvoice, "0.25", "37")
+            ]
         );
         let first = restated
             .true_ups(origin(), &departments, Ratio::ONE)
@@ -337,7 +340,7 @@ mod tests {
         let expected = Origin {
             period: origin(),
             column: Column::Direct,
-            billing: Sealed,
+            billing: SealedInvoice,
             department: Some("old".to_owned()),
         };
         assert_eq!(Origin::of(&pool), Some(expected));

@@ -309,6 +309,34 @@ async fn a_token_opens_what_its_role_allows() {
             "{path}"
         );
     }
+    // What would move of a principal is what somebody costs.
+    let row = serde_json::json!({"account_id": "*", "role_name": "x", "kind": "person", "valid_from": "2026-04-01"});
+    let assign = serde_json::json!({
+        "arn": "arn:aws:sts::111122223333:assumed-role/x/y", "department": "d", "from": "2026-08-01", "dry_run": true,
+    });
+    for (path, body) in [
+        ("/api/v1/principals/assign", &assign),
+        ("/api/v1/principals/entries?dry_run=true", &row),
+    ] {
+        let request = server.client.post(format!("http://{}{path}", server.address));
+        let sent = request.bearer_auth(&operator).json(body).send().await.unwrap();
+        assert_eq!(sent.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    let budgets = [("company", ""), ("person", "E00001")].map(|(scope, code)| {
+        serde_json::json!({
+            "name": scope, "scope": scope, "code": code, "frequency": "month", "currency": "USD", "amount": "5", "rate": "", "valid_from": "2026-04", "valid_to": "",
+            "owner_person_id": "E00001",
+        })
+    });
+    let request = server.client.post(format!("http://{}/api/v1/budgets", server.address));
+    let budgets = serde_json::json!({ "budgets": budgets });
+    let sent = request.bearer_auth(&finance).json(&budgets).send().await.unwrap();
+    assert_eq!(sent.status(), StatusCode::CREATED, "{}", sent.text().await.unwrap());
+    for (token, expected) in [(&operator, false), (&finance, true)] {
+        let request = server.client.get(format!("http://{}/api/v1/budgets", server.address));
+        let shown = request.bearer_auth(token).send().await.unwrap().text().await.unwrap();
+        assert_eq!(shown.contains("E00001"), expected, "{shown}");
+    }
     assert_eq!(
         (status("/healthz", None).await, status("/readyz", None).await),
         (200, 200)

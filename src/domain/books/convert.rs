@@ -284,7 +284,7 @@ enum GroupKey<'l> {
 const CANCELS_BELOW: i128 = 100;
 
 /// Whether charges and credits cancel, so that the little that is left says nothing about the rate.
-fn cancels(billed: Amount, turnover: i128) -> bool {
+pub fn cancels(billed: Amount, turnover: i128) -> bool {
     billed.units().abs() < turnover / CANCELS_BELOW
 }
 

@@ -1,16 +1,17 @@
 //! A locked month by what was sealed, and by what its bill and its invoices say now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{add, bill_of};
 use crate::domain::books::{
-    Bill, BillRate, Conversion, InvoiceTotals, Ledger, Posting, exchange_difference_receiver, exchange_differences,
+    Bill, BillRate, Column, Conversion, InvoiceTotals, Ledger, Posting, cancels, exchange_difference_receiver,
+    exchange_differences,
 };
 use crate::domain::invoice::{Invoice, effective};
-use crate::domain::money::{Amount, Ratio};
+use crate::domain::money::{Amount, Ratio, convert_parts};
 use crate::domain::period::BillingPeriod;
 use crate::domain::rate::ChargebackRate;
 use crate::domain::true_up::{Billing, Restated, Standing, Stood, TrueUpKey};
@@ -77,61 +78,72 @@ impl LockedMonth {
 
     pub(super) fn restated(&self, policy: Ratio, planning: Option<Ratio>, settled: Standing) -> StoreResult<Restated> {
         let on_invoices = self.groups_on_invoices();
-        let mut locked = Standing::new();
-        let mut sealed_invoices: BTreeSet<(String, String, String)> = BTreeSet::new();
+        let mut groups: BTreeMap<(String, String, String), usize> = BTreeMap::new();
         for group in &on_invoices {
             for bill in self.head["groups"][group]["bills"].as_array().into_iter().flatten() {
                 let text = |key: &str| bill[key].as_str().unwrap_or_default().to_owned();
-                sealed_invoices.insert((text("payer"), text("seller"), text("invoice")));
+                groups.insert((text("payer"), text("seller"), text("invoice")), *group);
             }
         }
+        let mut locked = Standing::new();
+        let mut sealed: BTreeMap<usize, Standing> = BTreeMap::new();
         for posting in self.postings.iter().filter(|posting| posting.column.is_billed()) {
             let (payer, seller) = bill_of(&self.head, i32::try_from(posting.group).unwrap_or_default());
-            let billing = if on_invoices.contains(&posting.group) {
-                Billing::SealedInvoice
-            } else {
-                Billing::NoInvoice
-            };
+            let is_on_invoice = on_invoices.contains(&posting.group);
             let key = TrueUpKey {
                 payer,
                 seller,
                 department: posting.department.clone(),
                 column: posting.column,
-                billing,
+                billing: if is_on_invoice {
+                    Billing::SealedInvoice
+                } else {
+                    Billing::NoInvoice
+                },
             };
             let stood = Stood {
                 usd: posting.billed,
                 jpy: posting.amount,
             };
+            if is_on_invoice {
+                add(sealed.entry(posting.group).or_default(), key.clone(), stood);
+            }
             add(&mut locked, key, stood);
         }
         let late = self.late_invoices();
         let mut now = Standing::new();
+        let mut now_sealed: BTreeMap<usize, Standing> = BTreeMap::new();
         for entry in self.ledger.entries.iter().filter(|entry| entry.column.is_billed()) {
             let Bill {
                 payer, seller, invoice, ..
             } = self.ledger.bills[entry.bill].clone();
-            let sealed = (payer, seller, invoice.unwrap_or_default());
-            let billing = if late[entry.bill].is_some() {
-                Billing::LateInvoice
-            } else if sealed_invoices.contains(&sealed) {
-                Billing::SealedInvoice
-            } else {
-                Billing::NoInvoice
-            };
-            let (payer, seller, _) = sealed;
+            let bill = (payer, seller, invoice.unwrap_or_default());
+            let group = groups.get(&bill).filter(|_| late[entry.bill].is_none());
+            let (payer, seller, _) = bill;
             let key = TrueUpKey {
                 payer,
                 seller,
                 department: entry.department.clone(),
                 column: entry.column,
-                billing,
+                billing: match (group, late[entry.bill]) {
+                    (Some(_), _) => Billing::SealedInvoice,
+                    (None, Some(_)) => Billing::LateInvoice,
+                    (None, None) => Billing::NoInvoice,
+                },
             };
             let usd = Stood {
                 usd: entry.cost,
                 jpy: Amount::ZERO,
             };
-            add(&mut now, key, usd);
+            let standing = group.map_or(&mut now, |group| now_sealed.entry(*group).or_default());
+            add(standing, key, usd);
+        }
+        for group in on_invoices {
+            let sealed = sealed.remove(&group).unwrap_or_default();
+            let as_now = now_sealed.remove(&group).unwrap_or_default();
+            for (key, stood) in at_the_same_rate(&sealed, &as_now, policy).ok_or(StoreError::TooLarge)? {
+                add(&mut now, key, stood);
+            }
         }
         self.add_yen_of(&late, policy, planning, &mut now)?;
         Ok(Restated { locked, now, settled })
@@ -199,4 +211,34 @@ impl LockedMonth {
         }
         Ok(())
     }
+}
+
+/// What a sealed group says now: its yen, and those of the dollars that changed, at its own rate, net and tax apart.
+fn at_the_same_rate(sealed: &Standing, now: &Standing, policy: Ratio) -> Option<Standing> {
+    let keys: BTreeSet<&TrueUpKey> = sealed.keys().chain(now.keys()).collect();
+    let mut standing = Standing::new();
+    for is_tax in [false, true] {
+        let is_part = |key: &&TrueUpKey| (key.column == Column::Tax) == is_tax;
+        let own = sealed.iter().filter(|(key, _)| is_part(key));
+        let (total, turnover) = own.fold((Stood::default(), 0), |(total, turnover), (_, stood)| {
+            (total + *stood, turnover + stood.usd.units().abs())
+        });
+        let ratio = if cancels(total.usd, turnover) {
+            policy
+        } else {
+            Ratio::of_total(total.jpy.whole()?, total.usd).unwrap_or(policy)
+        };
+        let keys: Vec<&TrueUpKey> = keys.iter().copied().filter(is_part).collect();
+        let of = |standing: &Standing, key: &TrueUpKey| standing.get(key).copied().unwrap_or_default();
+        let changed: Vec<Amount> = keys.iter().map(|key| of(now, key).usd - of(sealed, key).usd).collect();
+        let yen = changed.iter().copied().sum::<Amount>().to_whole(ratio)?;
+        for (key, yen) in keys.iter().zip(convert_parts(yen, &changed, ratio)?) {
+            let stood = Stood {
+                usd: of(now, key).usd,
+                jpy: of(sealed, key).jpy + Amount::from_whole(yen),
+            };
+            standing.insert((*key).clone(), stood);
+        }
+    }
+    Some(standing)
 }

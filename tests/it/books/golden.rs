@@ -294,7 +294,7 @@ async fn four_months_of_one_company_are_as_they_are_by_hand() {
     // Whatever is asked in the end, the months say what they said.
     for (period, total) in [
         ("2026-07", "16500"),
-        ("2026-08", "9505"),
+        ("2026-08", "9487"),
         ("2026-09", "12067"),
         ("2026-10", "13528"),
     ] {

@@ -98,7 +98,7 @@ async fn what_was_locked_at_the_policys_rate_comes_to_the_invoices_yen() {
     // The credit moves a little with it: its dollars are shared by use.
     assert_eq!(
         adjusted(&company, "2026-12").await,
-        [row("sales", 4, 154), row("engineering", 146, 146)]
+        [row("sales", 5, 155), row("engineering", 145, 145)]
     );
 }
 

@@ -42,8 +42,9 @@ pub(super) fn row(code: &str, adjustments: i64, total: i64) -> (String, String, 
     (code.to_owned(), adjustments.to_string(), total.to_string())
 }
 
-/// The refund of 7 USD goes by October's rule and use, 60 to 30: -4.67 sales, -2.33 engineering.  At November's rate of 161 it
-/// is -1,127 yen: -751.33 and -375.67, so -751 and -376.  The dispute moves 1,000 yen.  Sales' own 10 USD are 1,610.
+/// The refund of 7 USD goes by October's rule and use, 60 to 30: -4.67 sales, -2.33 engineering.  It stands on the first invoice,
+/// whose 95 USD were 15,200 yen, 160 each: -1,120 yen, -746.67 and -373.33, so -747 and -373.  The dispute moves 1,000 yen.
+/// Sales' own 10 USD are 1,610 at November's rate.
 #[tokio::test]
 async fn what_comes_after_the_lock_is_novembers() {
     let company = october("true-ups").await;
@@ -101,7 +102,7 @@ async fn what_comes_after_the_lock_is_novembers() {
     assert_eq!(person["total"]["amount"], "13816");
     assert_eq!(
         adjusted(&company, "2026-11").await,
-        [row("sales", -751, 859), row("engineering", -376, -376)]
+        [row("sales", -747, 863), row("engineering", -373, -373)]
     );
     let reason = "the gateway was used by engineering";
     company
@@ -119,13 +120,13 @@ async fn what_comes_after_the_lock_is_novembers() {
             reason,
         ])
         .await;
-    let november = [row("engineering", 624, 624), row("sales", -1_751, -141)];
+    let november = [row("engineering", 627, 627), row("sales", -1_747, -137)];
     assert_eq!(adjusted(&company, "2026-11").await, november);
     // By person they are the department's own.
     let people = company
         .json(&["chargeback", "preview", "2026-11", "--by", "person"])
         .await;
-    assert_eq!(people["total"]["amount"], "483");
+    assert_eq!(people["total"]["amount"], "490");
 
     // Another correction while November is open takes the place of the first.
     company.deliver("2026-10", &refunded(0.0)).await;
@@ -164,7 +165,7 @@ async fn what_comes_after_the_lock_is_novembers() {
         (Some(reason), Some("1000"))
     );
 
-    // December has nothing of it but what is new: one dollar more, at the planning rate of 150.
+    // December has nothing of it but what is new: one dollar more, 8 at 160 being -853 and -427.
     company.deliver("2026-12", &later(1.0)).await;
     let policy = ["rates", "policy", "set", "--from", "2026-12", "--kind", "planning"];
     company.run(&policy).await;
@@ -173,7 +174,7 @@ async fn what_comes_after_the_lock_is_novembers() {
     assert_eq!(adjusted(&company, "2026-11").await, november);
     assert_eq!(
         adjusted(&company, "2026-12").await,
-        [row("sales", -100, 50), row("engineering", -50, -50)]
+        [row("sales", -106, 44), row("engineering", -54, -54)]
     );
 }
 
@@ -243,7 +244,7 @@ async fn an_invoice_that_comes_after_the_lock_says_the_rate() {
     company.run(&["invoices", "import", &refund("refund")]).await;
     let (_, said) = company.refused(&["invoices", "remove", "EUINJP26-100"]).await;
     assert!(said.contains("2026-10 is locked"), "{said}");
-    // Another dollar is on no late invoice: it is at November's 161, and the refund stays at its own rate.
+    // Another dollar is on no late invoice: it stands on the first invoice, at its 160; the refund stays at its own rate.
     lines.push(line("AmazonBedrock", "Refund", "", -1.0));
     company.deliver("2026-10", &lines).await;
     let rows = adjusted(&company, "2026-11").await;
@@ -252,7 +253,7 @@ async fn an_invoice_that_comes_after_the_lock_says_the_rate() {
         .iter()
         .map(|(_, adjustments, _)| adjustments.parse::<i64>().unwrap())
         .sum();
-    assert_eq!(total, -1_106 - 161);
+    assert_eq!(total, -1_106 - 160);
     company.deliver("2026-10", &lines[..lines.len() - 1]).await;
     let close = [
         "chargeback",
