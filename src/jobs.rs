@@ -12,6 +12,7 @@ pub mod import_directory;
 pub mod keep_registers;
 pub mod load_export;
 mod load_exports;
+pub mod post_journal;
 mod recount_charges;
 pub mod runner;
 pub mod scheduler;

@@ -24,7 +24,7 @@ use crate::domain::period::BillingPeriod;
 use crate::store::StoreResult;
 use crate::store::chargeback::list_person_names;
 use crate::store::directory::get_directory;
-use crate::store::files::{FileKey, count_taken, find_file, find_slips, keep_file, note_download};
+use crate::store::files::{FileKey, KeptJournal, count_taken, find_file, keep_file, list_journals, note_download};
 use crate::store::month::{find_state, list_posted};
 use crate::store::statements::{Statement, find_directory, find_known_on, find_statement, list_lines, list_statements};
 use crate::store::tokens::note_personal_data_read;
@@ -178,9 +178,10 @@ pub async fn file(
     }
     let statement = asked_statement(connection, question).await?;
     let making = Making::of(config, mappings, &question.kind)?;
-    let key = question.key(statement.statement_id, &making.digest);
+    let posted = PostedBefore::read(connection, &statement).await?;
+    let key = question.key(statement.statement_id, &making.digest_with(&posted));
     let file_name = question.file_name(&statement);
-    let (content, journals) = making.make(connection, statement, question).await?;
+    let (content, journals) = making.make(connection, statement, &posted, question).await?;
     if question.with_people {
         let sha256 = sha256(&[&content]);
         return Ok(MadeFile {
@@ -265,22 +266,31 @@ impl Making {
         })
     }
 
+    /// With what the file takes back: once an earlier journal is posted, a file that was made before is another.
+    fn digest_with(&self, posted: &PostedBefore) -> String {
+        let taken_back = posted.superseded.iter().map(|kept| kept.journal.to_string());
+        let taken_back: Vec<String> = taken_back.collect();
+        match taken_back.is_empty() {
+            true => self.digest.clone(),
+            false => sha256(&[self.digest.as_bytes(), taken_back.join("\n").as_bytes()]),
+        }
+    }
+
     async fn make(
         &self,
         connection: &mut PgConnection,
         statement: Statement,
+        posted: &PostedBefore,
         question: &FileQuestion,
     ) -> anyhow::Result<(Vec<u8>, Vec<Journal>)> {
-        let posted = PostedBefore::read(connection, &statement).await?;
         let sealed = read_sealed(connection, statement, question.with_people).await?;
         match (&question.kind, &self.template) {
             (FileKind::Journal(preset), Some(template)) => {
                 posted.check_date(&sealed, question.posting_date)?;
+                posted.check_known(&sealed)?;
                 let entity = question.legal_entity.as_deref();
                 let system = preset.trim_end_matches(SHEET);
-                let journal = self
-                    .journal(connection, &sealed, &posted, (system, entity), question)
-                    .await?;
+                let journal = self.journal(&sealed, posted, (system, entity), question)?;
                 let content = match is_sheet(preset) {
                     true => template.write_sheet(&journal)?,
                     false => template.write(&journal, question.encoding)?,
@@ -297,7 +307,7 @@ impl Making {
                 };
                 for entity in entities {
                     let of_entity = (WORKBOOK, Some(entity.as_str()));
-                    journals.push(self.journal(connection, &sealed, &posted, of_entity, question).await?);
+                    journals.push(self.journal(&sealed, posted, of_entity, question)?);
                 }
                 let parts = WorkbookParts {
                     journals,
@@ -321,9 +331,8 @@ impl Making {
     }
 
     /// The journal of one legal entity: what an earlier version posted is taken back first, exactly as its file had it.
-    async fn journal(
+    fn journal(
         &self,
-        connection: &mut PgConnection,
         sealed: &SealedStatement,
         posted: &PostedBefore,
         (system, entity): (&str, Option<&str>),
@@ -331,11 +340,10 @@ impl Making {
     ) -> anyhow::Result<Journal> {
         let mut made = journal(sealed, &self.settings, system, entity, question.posting_date)?;
         check_complete(&made)?;
-        if let Some((version, statement_id)) = posted.superseded
-            && let Some(slips) = find_slips(connection, statement_id, &made.legal_entity).await?
-        {
-            let before: Journal = serde_json::from_value(slips)
-                .with_context(|| format!("the journal of statement {version} of {} cannot be read", sealed.period))?;
+        let of_entity = |kept: &&KeptJournal| kept.legal_entity == made.legal_entity;
+        if let Some(kept) = posted.superseded.iter().find(of_entity) {
+            let before: Journal = serde_json::from_value(kept.journal.clone())
+                .with_context(|| format!("an earlier journal of {} cannot be read", sealed.period))?;
             // What that file itself took back stays taken back.
             let own = before
                 .slips
@@ -349,28 +357,49 @@ impl Making {
 
 /// What the company's books hold of earlier versions of a month.
 struct PostedBefore {
-    /// Version and id of the newest earlier statement of the same state that was posted.
-    superseded: Option<(i32, i32)>,
+    /// Journals of the newest earlier statement of the same state that was posted.
+    superseded: Vec<KeptJournal>,
+    /// Its version; 0 where none was posted.
+    version: i32,
     has_accrual: bool,
 }
 
 impl PostedBefore {
     async fn read(connection: &mut PgConnection, statement: &Statement) -> anyhow::Result<Self> {
         let mut posted = Self {
-            superseded: None,
+            superseded: Vec::new(),
+            version: 0,
             has_accrual: false,
         };
         for earlier in list_statements(connection, statement.period).await? {
-            let is_posted = !list_posted(connection, earlier.statement_id).await?.is_empty();
-            if earlier.version >= statement.version || !is_posted {
+            let slips = list_posted(connection, earlier.statement_id).await?;
+            if earlier.version >= statement.version || slips.is_empty() {
                 continue;
             }
+            // A slip that no file named is of whichever entity has it.
+            let is_posted = |kept: &KeptJournal| {
+                let mut of = slips.iter().map(|posted| &posted.legal_entity);
+                of.any(|entity| entity.is_empty() || *entity == kept.legal_entity)
+            };
             posted.has_accrual |= earlier.state == MonthState::Provisional;
             if earlier.state == statement.state {
-                posted.superseded = Some((earlier.version, earlier.statement_id));
+                let journals = list_journals(connection, earlier.statement_id).await?;
+                posted.superseded = journals.into_iter().filter(is_posted).collect();
+                posted.version = earlier.version;
             }
         }
         Ok(posted)
+    }
+
+    /// What was posted is taken back as its file had it, so there is one.
+    fn check_known(&self, sealed: &SealedStatement) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.version == 0 || !self.superseded.is_empty(),
+            "statement {0} of {1} is posted, and no file says what its slips hold: export its journal first, with --statement {0}",
+            self.version,
+            sealed.period
+        );
+        Ok(())
     }
 
     /// The accrual is in the service month already: the actual goes to another.

@@ -23,6 +23,7 @@ use crate::domain::reconciliation::{Provisional, beside, steps, unexplained};
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::jobs::close_month::{Checked, check};
+use crate::jobs::post_journal::not_posted;
 use crate::sources::holiday_csv::read_holidays;
 use crate::store::accruals::find_accrued;
 use crate::store::books::{Leaves, assemble};
@@ -328,12 +329,13 @@ pub async fn read_month(
         },
         None => check(&mut moment, period, MonthState::Final, &settings).await?,
     };
-    let (posted_slips, standings) = match state.statement_id {
+    let (posted_slips, is_posted, standings) = match state.statement_id {
         Some(statement_id) => (
             month::list_posted(&mut moment, statement_id).await?,
+            not_posted(&mut moment, statement_id).await?.is_empty(),
             list_standings(&mut moment, statement_id).await?,
         ),
-        None => (Vec::new(), Vec::new()),
+        None => (Vec::new(), false, Vec::new()),
     };
     let today = clock.now().with_timezone(&config.calendar.time_zone).date_naive();
     let facts = ChecklistFacts {
@@ -341,7 +343,7 @@ pub async fn read_month(
         state: state.state,
         checks: &checked.checks,
         total: checked.total,
-        is_posted: !posted_slips.is_empty(),
+        is_posted,
         statements_unsent: standings
             .iter()
             .filter(|standing| standing.sent.is_none() && standing.answered.is_none())
@@ -366,7 +368,7 @@ pub async fn read_month(
         checks: check_views(&checked.checks),
         statements: statements.iter().map(StatementView::of).collect(),
         steps_taken: steps_taken.collect(),
-        posted_slips,
+        posted_slips: posted_slips.into_iter().map(|posted| posted.slip).collect(),
     })
 }
 

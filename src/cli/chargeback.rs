@@ -89,6 +89,9 @@ pub(super) enum ChargebackCommand {
         /// Number of an earlier statement, whose slips were posted before the month was reopened
         #[arg(long)]
         statement: Option<i32>,
+        /// Whose books hold it, where two legal entities have slips of the same number
+        #[arg(long)]
+        legal_entity: Option<String>,
     },
 }
 
@@ -142,7 +145,8 @@ pub(super) async fn run(context: &CommandContext, command: ChargebackCommand) ->
             period,
             slip,
             statement,
-        } => steps::posted(context, period, &slip, statement).await,
+            legal_entity,
+        } => steps::posted(context, period, &slip, (statement, legal_entity.as_deref())).await,
     }
 }
 

@@ -15,7 +15,7 @@ use self::charges::{Charge, charges, source_of};
 use super::{DepartmentNames, SealedStatement};
 use crate::domain::allocation::Pool;
 use crate::domain::close::MonthState;
-use crate::domain::journal::{JournalSettings, JournalSource, Style, VendorLiability};
+use crate::domain::journal::{JournalSettings, JournalSource, Style, VendorLiability, slip_prefix};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 
@@ -452,11 +452,6 @@ impl Booking<'_> {
         let prefix = slip_prefix(self.statement.period, self.statement.version);
         format!("{prefix}{}{}", kind.digits().0, (nth + 1) % 10)
     }
-}
-
-/// What the numbers of a statement's slips begin with: month of the year and version.
-pub fn slip_prefix(period: BillingPeriod, version: i32) -> String {
-    format!("{}{:02}", period.first_day().format("%m"), version % 100)
 }
 
 /// A line with its amount above zero: one below swaps its sides.

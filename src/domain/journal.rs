@@ -1,5 +1,6 @@
 //! How a company books the chargeback: who pays AWS, on which accounts, and what its accounting system calls departments.
 
+use super::period::BillingPeriod;
 use serde::{Deserialize, Serialize};
 
 /// How a payer's and seller's cost is moved.
@@ -134,4 +135,9 @@ pub struct JournalSettings {
     pub mappings: Vec<Mapping>,
     /// With `{month}`, `{department}`, `{code}` and `{version}`.
     pub text: String,
+}
+
+/// What the numbers of a statement's slips begin with: month of the year and version.
+pub fn slip_prefix(period: BillingPeriod, version: i32) -> String {
+    format!("{}{:02}", period.first_day().format("%m"), version % 100)
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
 use self::month_to_close::MonthToClose;
+use super::post_journal::not_posted;
 use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::attribution::{AttributionSettings, Rule};
@@ -25,7 +26,7 @@ use crate::domain::rate::YenRates;
 use crate::store::chargeback::list_periods;
 use crate::store::database::Database;
 use crate::store::directory::get_versioned_directory_at;
-use crate::store::month::{MonthStep, connect_for_step, find_state, list_posted, list_states, take_step};
+use crate::store::month::{MonthStep, connect_for_step, find_state, list_states, take_step};
 use crate::store::reattribution::reattribute;
 use crate::store::statements::{Sealing, Statement, find_statement, keep_directory, list_lines, seal};
 use crate::store::{StoreError, StoreResult};
@@ -188,8 +189,10 @@ pub async fn lock(
     if settings.two_person && statement.prepared_by == actor.name {
         return Err(StepError::SamePerson(actor.name.clone()).into());
     }
-    if list_posted(&mut transaction, statement_id).await?.is_empty() {
-        return Err(StepError::NotPosted(format!("statement {} of {period}", statement.version)).into());
+    let missing = not_posted(&mut transaction, statement_id).await?;
+    if !missing.is_empty() {
+        let what = format!("statement {} of {period}: {}", statement.version, missing.join(", "));
+        return Err(StepError::NotPosted(what).into());
     }
     let step = MonthStep {
         period,

@@ -45,14 +45,32 @@ pub async fn count_taken(connection: &mut PgConnection, key: &FileKey) -> StoreR
     )
 }
 
-/// What the journal of a statement and legal entity that was taken last posts; none where none was ever taken.
-pub async fn find_slips(
-    connection: &mut PgConnection,
-    statement_id: i32,
-    legal_entity: &str,
-) -> StoreResult<Option<serde_json::Value>> {
-    let query = sqlx::query_file_scalar!("queries/files/find_slips.sql", statement_id, legal_entity);
-    Ok(query.fetch_optional(connection).await?)
+/// The journal of a legal entity as a file has it.
+#[derive(Debug, Clone)]
+pub struct KeptJournal {
+    pub legal_entity: String,
+    pub file_id: i32,
+    /// Numbers of its slips.
+    pub numbers: Vec<String>,
+    pub journal: serde_json::Value,
+}
+
+/// Of each legal entity the journal of a statement that the books hold, else the one that was taken last.
+pub async fn list_journals(connection: &mut PgConnection, statement_id: i32) -> StoreResult<Vec<KeptJournal>> {
+    let rows = sqlx::query_file!("queries/files/list_journals.sql", statement_id)
+        .fetch_all(connection)
+        .await?;
+    let journals = rows.into_iter().map(|row| {
+        let slips = row.slips["slips"].as_array().into_iter().flatten();
+        let numbers = slips.filter_map(|slip| slip["number"].as_str().map(str::to_owned));
+        KeptJournal {
+            legal_entity: row.legal_entity,
+            file_id: row.file_id,
+            numbers: numbers.collect(),
+            journal: row.slips,
+        }
+    });
+    Ok(journals.collect())
 }
 
 /// Keeps a file, unless another program kept the same at the same time.

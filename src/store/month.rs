@@ -194,26 +194,41 @@ pub async fn count_recounts(connection: &mut PgConnection, period: BillingPeriod
     Ok((row.missing, row.unequal))
 }
 
-/// Says that the company's books hold a slip of a statement's journal.
+/// A slip that the company's books hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostedSlip {
+    pub slip: String,
+    /// Empty where no journal says whose it is.
+    pub legal_entity: String,
+    /// The file that it came from.
+    pub file_id: Option<i32>,
+}
+
 pub async fn note_posted(
     connection: &mut PgConnection,
     statement_id: i32,
-    slip: &str,
+    posted: &PostedSlip,
     by: &str,
     at: DateTime<Utc>,
 ) -> StoreResult<()> {
-    sqlx::query_file!("queries/months/insert_slip.sql", statement_id, slip, by, at)
-        .execute(connection)
-        .await?;
+    sqlx::query_file!(
+        "queries/months/insert_slip.sql",
+        statement_id,
+        posted.slip,
+        by,
+        at,
+        posted.legal_entity,
+        posted.file_id
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
 /// Slips that the company's books hold.
-pub async fn list_posted(connection: &mut PgConnection, statement_id: i32) -> StoreResult<Vec<String>> {
-    let rows = sqlx::query_file!("queries/months/list_slips.sql", statement_id)
-        .fetch_all(connection)
-        .await?;
-    Ok(rows.into_iter().map(|row| row.slip).collect())
+pub async fn list_posted(connection: &mut PgConnection, statement_id: i32) -> StoreResult<Vec<PostedSlip>> {
+    let query = sqlx::query_file_as!(PostedSlip, "queries/months/list_slips.sql", statement_id);
+    Ok(query.fetch_all(connection).await?)
 }
 
 /// Usage in dollars of the last nine hours of each UTC day; empty where a delivery does not tell hours.

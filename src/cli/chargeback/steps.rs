@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use crate::api::month::{StatementView, check_views};
 use crate::api::view::grouped;
 use crate::cli::month::{check_row, checks_table};
 use crate::cli::{CommandContext, NeedsDecision, Usage, output};
-use crate::documents::journal::slip_prefix;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::close::{Check, MonthState};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::jobs::close_month::{self, Closed};
+use crate::jobs::post_journal::{Posting, post_journal};
 use crate::store::directory::list_departments;
-use crate::store::month::{find_state, note_posted};
-use crate::store::statements::{find_statement, list_postings, list_statements};
+use crate::store::month::find_state;
+use crate::store::statements::list_postings;
 use crate::store::true_ups::{Reclass, record_reclass};
 
 #[derive(serde::Serialize)]
@@ -114,43 +114,20 @@ pub(super) async fn posted(
     context: &CommandContext,
     period: BillingPeriod,
     slips: &[String],
-    version: Option<i32>,
+    (version, legal_entity): (Option<i32>, Option<&str>),
 ) -> anyhow::Result<()> {
-    authorize(&context.actor, Action::CloseMonths)?;
-    let database = context.database().await?;
-    let mut connection = database.pool.acquire().await?;
-    let statement = match (version, find_state(&mut connection, period).await?.statement_id) {
-        (Some(version), _) => {
-            let all = list_statements(&mut connection, period).await?;
-            let found = all.into_iter().find(|statement| statement.version == version);
-            found.with_context(|| format!("{period} has no statement {version}"))?
-        }
-        (None, Some(statement_id)) => find_statement(&mut connection, statement_id).await?,
-        (None, None) => bail!(
-            "{period} is open: close it first, then post its journal; of one that was posted before it was reopened name the --statement"
-        ),
-    };
-    let statement_id = statement.statement_id;
     if slips.is_empty() {
         return Err(Usage("name the slip that the books hold, with --slip".to_owned()).into());
     }
-    let prefix = slip_prefix(period, statement.version);
-    if let Some(other) = slips.iter().find(|slip| !slip.starts_with(&prefix)) {
-        bail!(
-            "slip {other} is not of statement {} of {period}: its slips begin with {prefix}; 'anbun chargeback export' prints them",
-            statement.version
-        );
-    }
-    for slip in slips {
-        note_posted(
-            &mut connection,
-            statement_id,
-            slip,
-            &context.actor.name,
-            context.clock.now(),
-        )
-        .await?;
-    }
+    let database = context.database().await?;
+    let mut connection = database.pool.acquire().await?;
+    let posting = Posting {
+        period,
+        version,
+        slips,
+        legal_entity,
+    };
+    post_journal(&mut connection, &posting, (&context.actor, context.clock)).await?;
     eprintln!("noted: the books hold {}", slips.join(", "));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What may not happen around a close.
 
 use crate::books::company::{Company, DIRECTORY, Line};
-use crate::books::october::{INVOICES, bill, line, october, october_with};
+use crate::books::october::{INVOICES, RULES, bill, line, october, october_with};
 
 const JOURNAL: &str = "[journal]\n[[journal.sources]]\nsource_department = 'it'\n";
 
@@ -144,6 +144,58 @@ async fn a_posted_version_is_taken_back_by_the_next() {
     assert_eq!(gross[half], cell("100231", "2026/10/31", "7546", "開発本部"));
     // What is taken back is what was posted, not what the same statement would be booked as today.
     assert_eq!(gross[0], cell("100141", "2026/10/31", "7039", "情報システム部"));
+}
+
+/// v2's file is made before somebody says that v1 is in the books: from then on it is another file, which takes v1 back.
+#[tokio::test]
+async fn what_is_posted_late_is_still_taken_back() {
+    let company = october_with("posted-late", JOURNAL).await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    let close = ["chargeback", "close", "2026-10", "--to", "final"];
+    company.run(&close).await;
+    company
+        .run(&["chargeback", "reopen", "2026-10", "--reason", "a rule"])
+        .await;
+    let keep = RULES.replace("tax,proportional,,it", "tax,keep,,");
+    company
+        .run(&["allocation", "import", &company.file("keep.csv", &keep)])
+        .await;
+    company.run(&close).await;
+    let alone = lines(&journal(&company, &[]).await);
+    assert!(alone.iter().all(|line| line.0 == "100231"), "{alone:?}");
+
+    let posted = ["chargeback", "posted", "2026-10", "--slip"];
+    company
+        .run(&[&posted[..], &["100131", "--statement", "1"]].concat())
+        .await;
+    let export = [
+        "chargeback",
+        "export",
+        "2026-10",
+        "--as",
+        "journal:yayoi",
+        "--legal-entity",
+        "JP01",
+        "-o",
+        "-",
+    ];
+    let (_, said) = company.refused(&export).await;
+    assert!(said.contains("export its journal first, with --statement 1"), "{said}");
+    let first = lines(&journal(&company, &["--statement", "1"]).await);
+    let both = lines(&journal(&company, &[]).await);
+    assert_eq!(both.len(), first.len() + alone.len());
+    assert_eq!(both[0].0, "100141");
+
+    // The month is locked when the books hold every slip of it, and no other.
+    let (_, said) = company.refused(&[&posted[..], &["100239"]].concat()).await;
+    assert!(said.contains("100141, 100231"), "{said}");
+    company.run(&[&posted[..], &["100231"]].concat()).await;
+    let (_, said) = company.refused(&["chargeback", "lock", "2026-10"]).await;
+    assert!(said.contains("100141 of JP01"), "{said}");
+    company.run(&[&posted[..], &["100141"]].concat()).await;
+    company.run(&["chargeback", "lock", "2026-10"]).await;
 }
 
 /// The accrual is in October's books: the actual goes to November, or October has the cost twice.

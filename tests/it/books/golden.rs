@@ -191,14 +191,12 @@ async fn expect_reconciled(company: &Company, period: &str) {
     expect(&format!("{period}-reconciliation.csv"), &steps);
 }
 
-/// Closes a month for good.
-async fn lock(company: &Company, period: &str, slips: &[&str]) {
-    let mut posted = vec!["chargeback", "posted", period];
+async fn post(company: &Company, period: &str, legal_entity: &str, slips: &[&str]) {
+    let mut posted = vec!["chargeback", "posted", period, "--legal-entity", legal_entity];
     for slip in slips {
         posted.extend(["--slip", slip]);
     }
     company.run(&posted).await;
-    company.run(&["chargeback", "lock", period]).await;
 }
 
 #[tokio::test]
@@ -230,7 +228,8 @@ async fn four_months_of_one_company_are_as_they_are_by_hand() {
     close("2026-07", "final").await;
     expect_files(&company, "2026-07", "", &["JP01"], &[]).await;
     expect_reconciled(&company, "2026-07").await;
-    lock(&company, "2026-07", &["070131"]).await;
+    post(&company, "2026-07", "JP01", &["070131"]).await;
+    company.run(&["chargeback", "lock", "2026-07"]).await;
 
     // After July is locked AWS gives 9 dollars back.
     company.deliver("2026-08", &august()).await;
@@ -242,7 +241,9 @@ async fn four_months_of_one_company_are_as_they_are_by_hand() {
     close("2026-08", "final").await;
     expect_files(&company, "2026-08", "", &["JP01", "JP02"], &[]).await;
     expect_reconciled(&company, "2026-08").await;
-    lock(&company, "2026-08", &["080131", "080161"]).await;
+    post(&company, "2026-08", "JP01", &["080131", "080161"]).await;
+    post(&company, "2026-08", "JP02", &["080131"]).await;
+    company.run(&["chargeback", "lock", "2026-08"]).await;
 
     // Suzuki goes to sales on 16 September; and 500 yen of August were engineering's, not sales'.
     let people = DIRECTORY[1].1.replace(
@@ -273,15 +274,14 @@ async fn four_months_of_one_company_are_as_they_are_by_hand() {
     close("2026-09", "final").await;
     expect_files(&company, "2026-09", "", &["JP01"], &[]).await;
     expect_reconciled(&company, "2026-09").await;
-    lock(&company, "2026-09", &["090131", "090171"]).await;
+    post(&company, "2026-09", "JP01", &["090131", "090171"]).await;
+    company.run(&["chargeback", "lock", "2026-09"]).await;
 
     // October: first what is there on the 29th, then all of it.
     company.deliver("2026-10", &october("", 29)).await;
     close("2026-10", "provisional").await;
     expect_files(&company, "2026-10", "-provisional", &["JP01", "JP02"], &[]).await;
-    company
-        .run(&["chargeback", "posted", "2026-10", "--slip", "100111"])
-        .await;
+    post(&company, "2026-10", "JP01", &["100111"]).await;
     company.deliver("2026-10", &october("JP-10", 31)).await;
     invoices("10.csv", "JP-10,999900001111,Amazon Web Services Japan G.K.,T6011001106696,invoice,,2026-11-04,2026-10,JPY,120.00,18240,none,,,\n").await;
     close("2026-10", "final").await;
@@ -289,7 +289,9 @@ async fn four_months_of_one_company_are_as_they_are_by_hand() {
     expect_files(&company, "2026-10", "", &["JP01", "JP02"], &dated).await;
     expect_reconciled(&company, "2026-10").await;
     expect_workbook(&company, "2026-10", &dated).await;
-    lock(&company, "2026-10", &["100231"]).await;
+    post(&company, "2026-10", "JP01", &["100231"]).await;
+    post(&company, "2026-10", "JP02", &["100231"]).await;
+    company.run(&["chargeback", "lock", "2026-10"]).await;
 
     // Whatever is asked in the end, the months say what they said.
     for (period, total) in [
