@@ -163,6 +163,21 @@ pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
         },
     });
 
+    let net = Check::new(
+        "net_column",
+        true,
+        "every line of a payer that is booked by its net column has one",
+        "add the net columns to the export and load the month again, or book the payer unblended",
+    );
+    let missing = of("net_missing");
+    checks.push(match missing.is_empty() {
+        true => net,
+        false => Check {
+            message: format!("lines have no net cost: {}", told(&missing)),
+            ..net.failing_in_dollars(amount(&missing))
+        },
+    });
+
     let mut differs = of("invoice_differs");
     differs.extend(of("invoice_not_on_bill"));
     let unexplained = Check::new(

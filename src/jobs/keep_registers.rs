@@ -7,11 +7,12 @@ use sqlx::{Connection, PgConnection};
 
 use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, NotAllowed, authorize};
-use crate::domain::allocation::check_pool;
+use crate::domain::allocation::{AllocationRule, check_pool};
 use crate::domain::budget::{Budget, BudgetScope};
 use crate::domain::chargeback::{Moved, Reporting};
 use crate::domain::close::MonthState;
 use crate::domain::cost_basis::BasisOfPayer;
+use crate::domain::directory::{Department, departments_in};
 use crate::domain::finding::Finding;
 use crate::domain::invoice::{Invoice, InvoiceKind, compare_invoices};
 use crate::domain::period::BillingPeriod;
@@ -113,6 +114,9 @@ pub async fn keep_rules(
     let departments = list_departments(&mut transaction).await?;
     let codes: Vec<String> = departments.iter().map(|department| department.code.clone()).collect();
     let rules = read_allocation_rules(table, &codes)?;
+    for rule in &rules {
+        check_entity(rule, &departments)?;
+    }
     let moved = preview_rules(&mut transaction, &rules, yen).await?;
     if is_dry_run {
         return Ok(RulesKept { version: None, moved });
@@ -123,6 +127,28 @@ pub async fn keep_rules(
         version: Some(version),
         moved,
     })
+}
+
+/// A rule of one legal entity names departments of that entity.
+fn check_entity(rule: &AllocationRule, departments: &[Department]) -> Result<(), RegisterError> {
+    let Some(entity) = &rule.legal_entity else {
+        return Ok(());
+    };
+    let known = departments_in(departments, rule.valid_from);
+    let named = rule.method.named().into_iter().chain(rule.fallback.as_deref());
+    for code in named {
+        let own = known.get(code).map(|department| department.legal_entity.as_str());
+        if own != Some(entity) {
+            let what = format!(
+                "the rule for {} from {} is of legal entity {entity}, and department '{code}' is of {}",
+                rule.pool,
+                rule.valid_from,
+                own.unwrap_or("none")
+            );
+            return Err(RegisterError::Invalid(what));
+        }
+    }
+    Ok(())
 }
 
 /// Records invoices; what does not match their bills is said.

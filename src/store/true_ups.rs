@@ -14,7 +14,7 @@ use super::month::list_states;
 use super::statements::{find_statement, list_postings};
 use super::{StoreError, StoreResult};
 use crate::domain::allocation::Pool;
-use crate::domain::books::{Column, DepartmentInMonth, Posting};
+use crate::domain::books::{Column, DepartmentInMonth, Posting, living};
 use crate::domain::close::MonthState;
 use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
@@ -119,6 +119,7 @@ pub async fn take_over(
                 .ok_or(StoreError::TooLarge)?,
         );
     }
+    let going_on = |code: String| living(&code, departments).map(str::to_owned).unwrap_or(code);
     let reclasses = sqlx::query_file!("queries/true_ups/list_reclasses.sql", period.first_day())
         .fetch_all(&mut *connection)
         .await?;
@@ -132,8 +133,9 @@ pub async fn take_over(
             taken.reclasses.push(Reclass {
                 reclass_id: row.reclass_id,
                 origin: BillingPeriod::of(row.origin_period),
-                from_department: row.from_department,
-                to_department: row.to_department,
+                // A closed department's lines go to who goes on for it.
+                from_department: going_on(row.from_department),
+                to_department: going_on(row.to_department),
                 jpy: Amount::from_decimal(row.jpy).ok_or(StoreError::TooLarge)?,
                 reason: row.reason,
                 approved_by: row.approved_by,
@@ -241,6 +243,39 @@ fn add(standing: &mut Standing, key: TrueUpKey, stood: Stood) {
 pub async fn has_settled(connection: &mut PgConnection, origin: BillingPeriod) -> StoreResult<bool> {
     let settled = Settled::read(connection, origin).await?;
     Ok(settled.true_ups.contains_key(&origin))
+}
+
+/// Yen that disputes have moved away from a department of a locked month so far.
+pub async fn sum_reclassed(
+    connection: &mut PgConnection,
+    origin: BillingPeriod,
+    department: &str,
+) -> StoreResult<Amount> {
+    let moved = sqlx::query_file_scalar!("queries/true_ups/sum_reclassed.sql", origin.first_day(), department)
+        .fetch_one(connection)
+        .await?;
+    Amount::from_decimal(moved).ok_or(StoreError::TooLarge)
+}
+
+/// Takes an approved dispute back; false where there is none of that number.
+pub async fn delete_reclass(
+    connection: &mut PgConnection,
+    origin: BillingPeriod,
+    reclass_id: i32,
+) -> StoreResult<bool> {
+    let deleted = sqlx::query_file!("queries/true_ups/delete_reclass.sql", origin.first_day(), reclass_id)
+        .execute(connection)
+        .await?;
+    Ok(deleted.rows_affected() > 0)
+}
+
+/// Whether a statement of a closed month has taken over a dispute.
+pub async fn has_settled_reclass(
+    connection: &mut PgConnection,
+    origin: BillingPeriod,
+    reclass_id: i32,
+) -> StoreResult<bool> {
+    Ok(Settled::read(connection, origin).await?.reclasses.contains(&reclass_id))
 }
 
 /// Approves a dispute of a locked month.

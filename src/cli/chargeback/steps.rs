@@ -17,7 +17,7 @@ use crate::jobs::post_journal::{Posting, post_journal};
 use crate::store::directory::list_departments;
 use crate::store::month::find_state;
 use crate::store::statements::list_postings;
-use crate::store::true_ups::{Reclass, record_reclass};
+use crate::store::true_ups::{Reclass, delete_reclass, has_settled_reclass, record_reclass, sum_reclassed};
 
 #[derive(serde::Serialize)]
 struct CloseView {
@@ -137,16 +137,19 @@ pub(in crate::cli) struct ReclassArguments {
     /// The locked month, YYYY-MM
     period: BillingPeriod,
     /// The department that was charged
-    #[arg(long)]
-    from: String,
+    #[arg(long, required_unless_present = "remove")]
+    from: Option<String>,
     /// The department whose it was
-    #[arg(long)]
-    to: String,
-    #[arg(long)]
-    jpy: u64,
+    #[arg(long, required_unless_present = "remove")]
+    to: Option<String>,
+    #[arg(long, required_unless_present = "remove")]
+    jpy: Option<u64>,
     /// Why; it is printed on the statement that takes it over
-    #[arg(long)]
-    reason: String,
+    #[arg(long, required_unless_present = "remove")]
+    reason: Option<String>,
+    /// Take one back by its number, while no closed month has it
+    #[arg(long, conflicts_with_all = ["from", "to", "jpy", "reason"])]
+    remove: Option<i32>,
 }
 
 pub(super) async fn reclass(context: &CommandContext, arguments: ReclassArguments) -> anyhow::Result<()> {
@@ -157,11 +160,23 @@ pub(super) async fn reclass(context: &CommandContext, arguments: ReclassArgument
     if find_state(&mut connection, period).await?.state != MonthState::Locked {
         bail!("{period} is not locked: correct the directory, and reopen the month where it is closed");
     }
-    if arguments.reason.trim().is_empty() || arguments.jpy == 0 || arguments.from == arguments.to {
+    if let Some(number) = arguments.remove {
+        if has_settled_reclass(&mut connection, period, number).await? {
+            bail!("reclass {number} is in a closed month: move it back with another one");
+        }
+        if !delete_reclass(&mut connection, period, number).await? {
+            bail!("{period} has no reclass {number}");
+        }
+        eprintln!("reclass {number} of {period} is taken back");
+        return Ok(());
+    }
+    let (from, to) = (arguments.from.unwrap_or_default(), arguments.to.unwrap_or_default());
+    let (jpy, reason) = (arguments.jpy.unwrap_or_default(), arguments.reason.unwrap_or_default());
+    if reason.trim().is_empty() || jpy == 0 || from == to {
         bail!("a reclass names two departments, an amount above 0 and a reason");
     }
     let departments = list_departments(&mut connection).await?;
-    for code in [&arguments.from, &arguments.to] {
+    for code in [&from, &to] {
         if !departments.iter().any(|department| department.code == *code) {
             bail!("department '{code}' is not in the directory");
         }
@@ -171,25 +186,26 @@ pub(super) async fn reclass(context: &CommandContext, arguments: ReclassArgument
             let postings = list_postings(&mut connection, statement_id).await?;
             let own = postings
                 .iter()
-                .filter(|(_, posting)| posting.department.as_ref() == Some(&arguments.from));
+                .filter(|(_, posting)| posting.department.as_ref() == Some(&from));
             own.map(|(_, posting)| posting.amount).sum()
         }
         None => Amount::ZERO,
     };
-    if Amount::from_whole(arguments.jpy.into()) > charged {
+    let moved = sum_reclassed(&mut connection, period, &from).await?;
+    if Amount::from_whole(jpy.into()) > charged - moved {
         bail!(
-            "{} was charged ¥{} in {period}; no more can be moved",
-            arguments.from,
-            grouped(&charged.to_string())
+            "{from} was charged ¥{} in {period}, and ¥{} of it are moved already; no more can be moved",
+            grouped(&charged.to_string()),
+            grouped(&moved.to_string())
         );
     }
     let reclass = Reclass {
         reclass_id: 0,
         origin: period,
-        from_department: arguments.from,
-        to_department: arguments.to,
-        jpy: Amount::from_whole(arguments.jpy.into()),
-        reason: arguments.reason.trim().to_owned(),
+        from_department: from,
+        to_department: to,
+        jpy: Amount::from_whole(jpy.into()),
+        reason: reason.trim().to_owned(),
         approved_by: context.actor.name.clone(),
         bill: Default::default(),
     };

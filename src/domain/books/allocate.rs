@@ -269,7 +269,8 @@ impl<'f> Building<'f> {
         if let Some(parts) = split(amount, &weights) {
             return Some((Basis::Rule(at), codes.into_iter().zip(parts).collect()));
         }
-        if let Some(fallback) = rule.fallback.as_deref().and_then(|code| self.in_month(code)) {
+        let fallback = rule.fallback.as_deref().and_then(|code| self.in_month(code));
+        if let Some(fallback) = fallback.filter(|code| self.shares(rule, code)) {
             return Some((Basis::Fallback(at), vec![(fallback, amount)]));
         }
         if !amount.is_zero() {
@@ -295,6 +296,14 @@ impl<'f> Building<'f> {
         living(code, &self.facts.departments).map(str::to_owned)
     }
 
+    /// Whether a department is of the legal entity that a rule is for.
+    fn shares(&self, rule: &AllocationRule, code: &str) -> bool {
+        let entity_of = |code: &str| self.facts.departments.get(code).map(|d| d.legal_entity.as_str());
+        rule.legal_entity
+            .as_deref()
+            .is_none_or(|entity| entity_of(code) == Some(entity))
+    }
+
     /// What each department's share is measured by, never below zero.
     fn weights(&self, bill: usize, rule: &AllocationRule) -> BTreeMap<String, i128> {
         let mut bases: BTreeMap<String, Base> = BTreeMap::new();
@@ -307,12 +316,7 @@ impl<'f> Building<'f> {
                 }
             }
         }
-        let entity_of = |code: &str| self.facts.departments.get(code).map(|d| d.legal_entity.as_str());
-        let shares = |code: &str| {
-            rule.legal_entity
-                .as_deref()
-                .is_none_or(|entity| entity_of(code) == Some(entity))
-        };
+        let shares = |code: &str| self.shares(rule, code);
         let bases = || bases.iter().filter(|(code, _)| shares(code));
         let mut weights: BTreeMap<String, i128> = BTreeMap::new();
         match &rule.method {
@@ -353,7 +357,7 @@ impl<'f> Building<'f> {
                     .map(|(code, share)| {
                         let mut share = *share;
                         share.rescale(9);
-                        Some((self.in_month(code)?, share.mantissa()))
+                        Some((self.in_month(code).filter(|code| shares(code))?, share.mantissa()))
                     })
                     .collect();
                 // A share of a department that is gone would make the others' larger: then the pool stays visible.
@@ -361,7 +365,9 @@ impl<'f> Building<'f> {
                     *weights.entry(receiver).or_default() += share;
                 }
             }
-            Method::OneDepartment(code) => weights.extend(self.in_month(code).map(|code| (code, 1))),
+            Method::OneDepartment(code) => {
+                weights.extend(self.in_month(code).filter(|code| shares(code)).map(|code| (code, 1)));
+            }
         }
         weights
     }

@@ -10,8 +10,8 @@ use super::CloseSettings;
 use super::estimate::Estimate;
 use crate::domain::accrual::{AccrualError, errors};
 use crate::domain::allocation::{AllocationRule, Pool};
-use crate::domain::attribution::State;
-use crate::domain::books::{LeafAmount, Posting, spread_over_leaves};
+use crate::domain::attribution::{Reason, State};
+use crate::domain::books::{Entry, LeafAmount, Posting, spread_over_leaves};
 use crate::domain::chargeback::{Chargeback, Reporting};
 use crate::domain::close::{Check, CloseFacts, MonthState, checks};
 use crate::domain::cost_basis::CostBasis;
@@ -128,12 +128,6 @@ impl MonthToClose {
     pub(super) fn checks(&self, target: MonthState, settings: &CloseSettings) -> Vec<Check> {
         let converted = &self.books.converted;
         let month = Chargeback::by_department(self.period, &converted.postings);
-        let quarantined = month
-            .kept
-            .iter()
-            .filter(|kept| kept.state == State::Quarantined)
-            .map(|kept| kept.amount)
-            .sum();
         let last_day = self.deliveries.iter().filter_map(|used| used.last_day).min();
         let days_missing = self
             .period
@@ -145,7 +139,7 @@ impl MonthToClose {
             target,
             recounts_missing: self.recounts.0,
             recounts_unequal: self.recounts.1,
-            quarantined,
+            quarantined: self.quarantined(),
             quarantine_max: settings.quarantine_max,
             days_missing,
             accrued: self.estimate.as_ref().map(|estimate| estimate.total()),
@@ -159,6 +153,30 @@ impl MonthToClose {
                 .any(|used| used.directory_version != self.directory_version),
             findings: &self.findings,
         })
+    }
+
+    /// Yen of usage that nobody has decided, before rules divide it: a rule for shared cost is no decision about a caller.  What a
+    /// shared principal leaves is nobody's by its nature; where a rule has it, it is decided.
+    fn quarantined(&self) -> Amount {
+        let (ledger, converted) = (&self.books.ledger, &self.books.converted);
+        let reason_of = |entry: &&Entry| match &entry.pool {
+            Some(Pool::Unattributed(reason) | Pool::Feature(reason) | Pool::Capacity(reason)) => Some(*reason),
+            _ => None,
+        };
+        let is_undecided = |entry: &&Entry| {
+            reason_of(entry).is_some_and(|reason| {
+                let is_shared_by_rule = reason == Reason::SharedPrincipal && entry.department.is_some();
+                reason.state() == State::Quarantined && !is_shared_by_rule
+            })
+        };
+        let undecided = ledger.entries.iter().filter(is_undecided).map(|entry| {
+            let group = converted.groups.iter().find(|group| group.bills.contains(&entry.bill));
+            group
+                .and_then(|group| group.exact(entry.column, entry.cost))
+                .unwrap_or(entry.cost)
+        });
+        let exact: Amount = undecided.sum();
+        exact.to_whole(Ratio::ONE).map_or(exact, Amount::from_whole)
     }
 
     /// Yen of bills that carry no invoice yet; of a group that holds others too, their part of it.

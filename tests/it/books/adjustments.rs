@@ -298,6 +298,19 @@ async fn a_payer_is_booked_by_one_column_and_both_must_agree() {
     assert_eq!(codes(&company).await, ["net_differs"]);
     company.deliver("2026-10", &lines).await;
     assert_eq!(codes(&company).await, ["net_missing"]);
+    // What has no net cost is not booked at another.
+    let (_, said) = company
+        .refused(&[
+            "chargeback",
+            "close",
+            "2026-10",
+            "--to",
+            "final",
+            "--accept",
+            "errors=x",
+        ])
+        .await;
+    assert!(said.contains("net_column"), "{said}");
     let (_, said) = company
         .refused(&[
             "chargeback",

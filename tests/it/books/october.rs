@@ -386,6 +386,35 @@ async fn taxes_of_two_rates_are_divided_as_one_sum_and_told() {
     assert!(message.contains("8% and 10%"), "{message}");
 }
 
+/// A rule of one legal entity divides inside it; a caller that nobody knows is not decided by a rule for shared cost.
+#[tokio::test]
+async fn a_rule_stays_inside_its_entity_and_decides_about_nobody() {
+    let company = october("entities").await;
+    let rules = |row: &str| company.file("entity.csv", &format!("{RULES}{row}\n"));
+    for row in [
+        "discount,fixed,sales=0.5;research=0.5,,JP01,2026-04,",
+        "discount,proportional,,research,JP01,2026-04,",
+    ] {
+        let (_, said) = company.refused(&["allocation", "import", &rules(row)]).await;
+        assert!(
+            said.contains("is of legal entity JP01, and department 'research' is of JP02"),
+            "{said}"
+        );
+    }
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    let mut lines = bill();
+    for line in lines.iter_mut().filter(|line| line.role == "llm-gateway") {
+        line.role = "someones-own-script";
+    }
+    company.deliver("2026-10", &lines).await;
+    let (code, said) = company
+        .refused(&["chargeback", "close", "2026-10", "--to", "final"])
+        .await;
+    assert!(code == Some(3) && said.contains("stays as it is: quarantine"), "{said}");
+}
+
 /// From the yen back to the line items; the parts add up to the row.
 #[tokio::test]
 async fn every_yen_is_explained() {

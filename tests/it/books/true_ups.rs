@@ -120,6 +120,26 @@ async fn what_comes_after_the_lock_is_novembers() {
             reason,
         ])
         .await;
+    // No more is moved than was charged, whatever the number of disputes; one that was a mistake is taken back.
+    let again = async |jpy: &'static str| {
+        let reclass = [
+            "chargeback",
+            "reclass",
+            "2026-10",
+            "--from",
+            "sales",
+            "--to",
+            "engineering",
+        ];
+        [&reclass[..], &["--jpy", jpy, "--reason", reason]].concat()
+    };
+    let (_, said) = company.refused(&again("13000").await).await;
+    assert!(said.contains("¥1,000 of it are moved already"), "{said}");
+    company.run(&again("5").await).await;
+    let remove = ["chargeback", "reclass", "2026-10", "--remove", "2"];
+    company.run(&remove).await;
+    let (_, said) = company.refused(&remove).await;
+    assert!(said.contains("has no reclass 2"), "{said}");
     let november = [row("engineering", 627, 627), row("sales", -1_747, -137)];
     assert_eq!(adjusted(&company, "2026-11").await, november);
     // By person they are the department's own.
@@ -148,6 +168,9 @@ async fn what_comes_after_the_lock_is_novembers() {
         ])
         .await;
     assert_eq!(adjusted(&company, "2026-11").await, november);
+    let settled = ["chargeback", "reclass", "2026-10", "--remove", "1"];
+    let (_, said) = company.refused(&settled).await;
+    assert!(said.contains("is in a closed month"), "{said}");
     let mut connection = company.installation.database.pool.acquire().await.unwrap();
     let statements = anbun::store::statements::list_statements(&mut connection, "2026-11".parse().unwrap())
         .await
