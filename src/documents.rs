@@ -68,6 +68,18 @@ impl SealedStatement {
         Chargeback::by_leaf(self.period, by, &leaves, &postings)
     }
 
+    /// The invoice of a group of bills; empty where they are on several, or on none.
+    fn invoice_of(&self, group: usize) -> String {
+        let bills = self.head["groups"][group]["bills"].as_array().into_iter().flatten();
+        let mut ids = bills.map(|bill| bill["invoice"].as_str().unwrap_or_default());
+        let first = ids.next().unwrap_or_default();
+        if ids.all(|id| id == first) {
+            first.to_owned()
+        } else {
+            String::new()
+        }
+    }
+
     fn names_of(&self, code: &str) -> DepartmentNames {
         self.departments.get(code).cloned().unwrap_or_default()
     }

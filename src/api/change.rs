@@ -12,6 +12,7 @@ use super::chargeback::{ViewQuestion, begin_moment, not_loaded, parse_period};
 use super::sealed::SealedMonth;
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::books::Column;
 use crate::domain::budget::BudgetScope;
 use crate::domain::change::{MonthOf, reasons, reasons_against_budget};
 use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
@@ -28,6 +29,7 @@ use crate::store::directory::list_departments;
 use crate::store::explain::list_segments;
 use crate::store::month::find_state;
 use crate::store::rates::read_rate_book;
+use crate::store::statements::list_postings;
 use crate::store::{StoreError, StoreResult};
 
 /// Why amounts changed; the reasons of each department add up to its change.
@@ -50,6 +52,8 @@ pub struct DepartmentChangeView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReasonView {
     pub reason: &'static str,
+    /// Of usage.
+    pub model: Option<String>,
     pub amount: MoneyView,
 }
 
@@ -77,19 +81,17 @@ pub async fn change(
             before.get(code).unwrap_or(&nothing),
             after.get(code).unwrap_or(&nothing),
         );
-        let total = |month: &MonthOf| month.columns.values().copied().sum::<Amount>();
-        let change = total(after) - total(before);
-        let reasons = reasons(before, after)
-            .into_iter()
-            .filter(|reason| !reason.amount.is_zero());
+        let change = after.total() - before.total();
+        let reasons = reasons(before, after).into_iter();
         let view = DepartmentChangeView {
             department: code.clone(),
-            before: yen(total(before)),
-            after: yen(total(after)),
+            before: yen(before.total()),
+            after: yen(after.total()),
             change: yen(change),
             reasons: reasons
                 .map(|reason| ReasonView {
                     reason: reason.name,
+                    model: reason.model,
                     amount: yen(reason.amount),
                 })
                 .collect(),
@@ -128,7 +130,7 @@ pub async fn change_against_budget(
         let rate = Ratio::of_rate(rate).ok_or(StoreError::TooLarge)?;
         let month = months.get(&budget.code).unwrap_or(&nothing);
         let budgeted = budget.month_in_yen(rate).ok_or(StoreError::TooLarge)?;
-        let total: Amount = month.columns.values().copied().sum();
+        let total = month.total();
         let reasons = reasons_against_budget(budgeted, rate, month);
         departments.push(BudgetDepartmentView {
             department: budget.code.clone(),
@@ -138,7 +140,7 @@ pub async fn change_against_budget(
             difference: money(total - budgeted),
             reasons: reasons
                 .into_iter()
-                .map(|reason| BudgetReasonView {
+                .map(|reason| ReasonView {
                     reason: reason.name,
                     model: reason.model,
                     amount: money(reason.amount),
@@ -168,15 +170,7 @@ pub struct BudgetDepartmentView {
     pub budgeted: MoneyView,
     pub actual: MoneyView,
     pub difference: MoneyView,
-    pub reasons: Vec<BudgetReasonView>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub struct BudgetReasonView {
-    pub reason: &'static str,
-    /// Of usage.
-    pub model: Option<String>,
-    pub amount: MoneyView,
+    pub reasons: Vec<ReasonView>,
 }
 
 async fn read(
@@ -188,32 +182,39 @@ async fn read(
         return Ok(None);
     }
     let reporting = Reporting::Yen(yen);
-    let chargeback = match find_state(connection, period).await?.statement_id {
+    let (chargeback, postings) = match find_state(connection, period).await?.statement_id {
         Some(statement_id) => {
-            SealedMonth::read(
-                connection,
-                statement_id,
-                &ViewQuestion::of(GroupBy::Department, reporting),
-                None,
-            )
-            .await?
-            .chargeback
+            let question = ViewQuestion::of(GroupBy::Department, reporting);
+            let sealed = SealedMonth::read(connection, statement_id, &question, None).await?;
+            let postings = list_postings(connection, statement_id).await?;
+            let postings = postings.into_iter().map(|(_, posting)| posting).collect();
+            (sealed.chargeback, postings)
         }
         None => {
             let departments = list_departments(connection).await?;
             let books = assemble(connection, period, &departments, reporting, Leaves::None).await?;
-            Chargeback::by_department(period, &books.converted.postings)
+            let chargeback = Chargeback::by_department(period, &books.converted.postings);
+            (chargeback, books.converted.postings)
         }
     };
+    let mut adjustments: BTreeMap<String, BTreeMap<&'static str, Amount>> = BTreeMap::new();
+    for posting in postings.iter().filter(|posting| posting.column == Column::Adjustments) {
+        if let (Some(department), Some(pool)) = (&posting.department, &posting.pool) {
+            let of_department = adjustments.entry(department.clone()).or_default();
+            *of_department.entry(pool.kind()).or_default() += posting.amount;
+        }
+    }
     let mut segments = list_segments(connection, period).await?;
     let months = chargeback.rows.into_iter().filter_map(|row| {
         let code = row.code?;
         let segments = segments.remove(&code).unwrap_or_default();
+        let adjustments = adjustments.remove(&code).unwrap_or_default();
         Some((
             code,
             MonthOf {
                 segments,
                 columns: row.columns,
+                adjustments,
             },
         ))
     });

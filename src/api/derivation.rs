@@ -17,7 +17,7 @@ use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::allocation::AllocationRule;
 use crate::domain::books::{Basis, Column, Posting, spread_over_leaves};
 use crate::domain::chargeback::Reporting;
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
 use crate::domain::rate::YenRates;
 use crate::domain::statement::StatementLine;
@@ -68,6 +68,8 @@ pub struct PartView {
     pub because: String,
     /// Exact, as billed.
     pub billed: MoneyView,
+    /// Yen for a dollar that it was divided at, cut at the twelfth decimal; null of what comes in yen.
+    pub rate: Option<String>,
     /// Before rounding, in yen.
     pub exact: Option<String>,
     /// What rounding added.
@@ -251,6 +253,14 @@ impl<'b> SealedParts<'b> {
         )
     }
 
+    /// What a group was divided at when it was sealed, whatever rates and invoices say today.
+    fn ratio(&self, group: usize, column: Column) -> Option<Ratio> {
+        let key = if column == Column::Tax { "tax_rate" } else { "rate" };
+        let sealed = &self.head["groups"][group][key];
+        let usd = Amount::parse(sealed["usd"].as_str()?)?;
+        Ratio::of_total(sealed["jpy"].as_str()?.parse().ok()?, usd)
+    }
+
     /// The group of today's books that the sealed one is, where its bill is still there.
     fn group_now(&self, group: usize) -> Option<usize> {
         let (payer, seller, invoice) = self.bill(group);
@@ -270,8 +280,8 @@ impl<'b> SealedParts<'b> {
         amount: Amount,
     ) -> PartView {
         let (payer, seller, invoice) = self.bill(group);
-        let now = self.group_now(group).map(|group| &self.books.converted.groups[group]);
-        let exact = now.and_then(|group| group.exact(column, billed));
+        let ratio = self.ratio(group, column);
+        let exact = ratio.map(|ratio| ratio.exact(billed));
         PartView {
             column: column.as_str(),
             payer,
@@ -279,11 +289,17 @@ impl<'b> SealedParts<'b> {
             invoice,
             because,
             billed: MoneyView::new(billed, currency),
+            rate: ratio.map(shown),
             exact: exact.map(|exact| exact.to_string()),
             rounding: exact.map(|exact| (amount - exact).to_string()),
             amount: MoneyView::new(amount, "JPY"),
         }
     }
+}
+
+/// What one dollar is at a ratio.
+fn shown(ratio: Ratio) -> String {
+    ratio.exact(Amount::from_whole(1)).to_string()
 }
 
 /// One part for each posting, with the reasons of the entries behind it.
@@ -336,6 +352,7 @@ fn part(books: &MonthBooks, group: usize, column: Column, because: String, bille
         invoice: bill.and_then(|bill| bill.invoice.clone()),
         because,
         billed: MoneyView::new(billed, &text(|bill| bill.currency.clone())),
+        rate: of_group.ratio(column).map(shown),
         exact: exact.map(|exact| exact.to_string()),
         rounding: exact.map(|exact| (amount - exact).to_string()),
         amount: MoneyView::new(amount, "JPY"),

@@ -9,7 +9,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::CommandContext;
 use super::output::{self, Table};
-use crate::api::change::{change, change_against_budget};
+use crate::api::change::{ReasonView, change, change_against_budget};
 use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, not_loaded, nothing_to_show};
 use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
@@ -194,12 +194,19 @@ async fn why(context: &CommandContext, period: BillingPeriod, against: Option<Bi
                 .round_dp(2);
             table.push(vec![
                 String::new(),
-                reason.reason.to_owned(),
+                reason_of(reason),
                 grouped(&rounded.normalize().to_string()),
             ]);
         }
     }
     output::print(context.format(), &view, &table)
+}
+
+fn reason_of(reason: &ReasonView) -> String {
+    match &reason.model {
+        Some(model) => format!("{}, {model}", reason.reason),
+        None => reason.reason.to_owned(),
+    }
 }
 
 async fn why_not_budget(context: &CommandContext, period: BillingPeriod) -> anyhow::Result<()> {
@@ -222,14 +229,9 @@ async fn why_not_budget(context: &CommandContext, period: BillingPeriod) -> anyh
             grouped(&department.difference.amount),
         ]);
         for reason in &department.reasons {
-            let model = reason
-                .model
-                .as_ref()
-                .map(|model| format!(", {model}"))
-                .unwrap_or_default();
             let amount: rust_decimal::Decimal = reason.amount.amount.parse().unwrap_or_default();
             let amount = grouped(&amount.round_dp(2).normalize().to_string());
-            table.push(vec![String::new(), format!("{}{model}", reason.reason), amount]);
+            table.push(vec![String::new(), reason_of(reason), amount]);
         }
     }
     output::print(context.format(), &view, &table)?;

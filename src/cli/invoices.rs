@@ -111,9 +111,12 @@ pub(super) async fn run(context: &CommandContext, command: InvoicesCommand) -> a
     match command {
         InvoicesCommand::Add(arguments) => {
             let invoice = invoice_of(*arguments)?;
-            record(context, vec![invoice]).await
+            record(context, vec![invoice], None).await
         }
-        InvoicesCommand::Import { file } => record(context, read_invoices(&CsvTable::read(&file)?)?).await,
+        InvoicesCommand::Import { file } => {
+            let table = CsvTable::read(&file)?;
+            record(context, read_invoices(&table)?, Some(&table)).await
+        }
         InvoicesCommand::Fetch { period, payer, dry_run } => fetch(context, period, payer, dry_run).await,
         InvoicesCommand::List { period } => list(context, period).await,
         InvoicesCommand::Remove { invoice_id } => remove(context, &invoice_id).await,
@@ -152,10 +155,10 @@ fn invoice_of(arguments: AddArguments) -> anyhow::Result<Invoice> {
 }
 
 /// Records invoices, all or none, and says where they do not match the bill.
-async fn record(context: &CommandContext, invoices: Vec<Invoice>) -> anyhow::Result<()> {
+async fn record(context: &CommandContext, invoices: Vec<Invoice>, table: Option<&CsvTable>) -> anyhow::Result<()> {
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
-    let found = keep_invoices(&mut connection, &invoices, (&context.actor, context.clock)).await?;
+    let found = keep_invoices(&mut connection, &invoices, table, (&context.actor, context.clock)).await?;
     eprintln!("{} invoices are recorded", invoices.len());
     let decide = found
         .iter()
@@ -227,7 +230,7 @@ async fn fetch(
     if dry_run {
         eprintln!("nothing was recorded: this was a dry run");
     } else if !new.is_empty() {
-        record(context, new).await?;
+        record(context, new, None).await?;
     }
     match to_decide {
         0 => Ok(()),

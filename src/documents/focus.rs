@@ -226,7 +226,8 @@ fn rows(statement: &SealedStatement, version: FocusVersion) -> Vec<Vec<String>> 
 fn row(statement: &SealedStatement, key: &RowKey<'_>, sums: &Sums) -> Vec<String> {
     let bill = &statement.head["groups"][key.group]["bills"][0];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (payer, seller, invoice) = (text(&bill["payer"]), text(&bill["seller"]), text(&bill["invoice"]));
+    let (payer, seller) = (text(&bill["payer"]), text(&bill["seller"]));
+    let invoice = statement.invoice_of(key.group);
     let names = key.department.map(|code| statement.names_of(code)).unwrap_or_default();
     let time = |day: chrono::NaiveDate| format!("{}T00:00:00Z", day.format("%Y-%m-%d"));
     let (starts, ends) = (

@@ -438,6 +438,27 @@ fn assumptions(
             )?;
         }
     }
+    for line in each("adjustments") {
+        let item = format!("{} {}", word(&line["kind"]), text(&line["origin"]));
+        let fiscal_year = match line["crosses_fiscal_year"].as_bool() {
+            Some(true) => language.choose(" (前年度分)", " (of an earlier fiscal year)"),
+            _ => "",
+        };
+        let who = match (line["from"].as_str(), line["to"].as_str()) {
+            (Some(from), Some(to)) => format!("{from} -> {to}"),
+            _ => format!("{} {}", text(&line["name"]), text(&line["department"])),
+        };
+        let jpy = Amount::parse(&text(&line["jpy"])).unwrap_or_default();
+        rows.push(
+            &[
+                &format!("{}{fiscal_year}", item.trim()),
+                who.trim(),
+                &text(&line["because"]),
+                &text(&line["usd"]),
+            ],
+            &[jpy],
+        )?;
+    }
     for rule in each("allocation_rules") {
         let item = format!("{} {}", language.choose("配賦規則", "rule"), text(&rule["pool"]));
         rows.push(&[&item, &text(&rule["method"]), &text(&rule["members"])], &[])?;

@@ -43,6 +43,9 @@ pub struct InvoiceTax {
     pub jpy: Option<i128>,
 }
 
+/// What is larger is a slip of the hand, and its sums would not fit.
+const AMOUNT_MAX: i128 = 1_000_000_000_000_000;
+
 /// Yen that the tax of an invoice may be off its dollars, besides two per cent: it is rounded in each currency.
 const TAX_YEN_ROUNDING: i128 = 10;
 
@@ -101,6 +104,16 @@ impl Invoice {
         }
         if self.treatment == TaxTreatment::Charged && self.taxes.is_empty() {
             return Err("tax is charged but no tax is given".to_owned());
+        }
+        let amounts = self.taxes.iter().map(|tax| tax.usd).chain([self.net_usd]);
+        let yen = self.taxes.iter().filter_map(|tax| tax.jpy).chain(self.net_jpy);
+        let is_too_large = |whole: i128| whole.abs() > AMOUNT_MAX;
+        if amounts
+            .map(|usd| usd.units() / Amount::from_whole(1).units())
+            .chain(yen)
+            .any(is_too_large)
+        {
+            return Err(format!("no invoice has an amount above {AMOUNT_MAX}"));
         }
         if self.treatment != TaxTreatment::Charged && self.tax_usd() != Amount::ZERO {
             return Err(format!("an invoice with tax is 'charged' and not '{}'", self.treatment));

@@ -149,6 +149,11 @@ impl Ratio {
         })
     }
 
+    /// Whole units of the one currency, and the amount of the other that they stand for: `of_total` reads it back.
+    pub fn as_total(self) -> (i128, Amount) {
+        (self.numerator, Amount(self.denominator))
+    }
+
     /// What an amount is before it is rounded, cut at the twelfth decimal.
     pub fn exact(self, amount: Amount) -> Amount {
         let (negative, numerator) = (self.numerator < 0, self.numerator.abs());

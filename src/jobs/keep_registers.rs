@@ -158,30 +158,41 @@ fn check_entity(rule: &AllocationRule, departments: &[Department]) -> Result<(),
 pub async fn keep_invoices(
     connection: &mut PgConnection,
     invoices: &[Invoice],
+    table: Option<&CsvTable>,
     (actor, clock): (&Actor, Clock),
 ) -> Result<Vec<(BillingPeriod, Finding)>, RegisterError> {
     authorize(actor, Action::KeepRegisters)?;
     let mut transaction = connection.begin().await?;
     lock_steps(&mut transaction).await?;
     for invoice in invoices {
+        let place = |column, text: &str| table.and_then(|table| table.place_of(column, text)).unwrap_or_default();
+        let of_id = || place("invoice_id", &invoice.invoice_id);
         invoice
             .check()
-            .map_err(|what| RegisterError::Invalid(format!("invoice {}: {what}", invoice.invoice_id)))?;
+            .map_err(|what| RegisterError::Invalid(format!("{}invoice {}: {what}", of_id(), invoice.invoice_id)))?;
         let state = find_state(&mut transaction, invoice.period).await?.state;
         match (state, invoice.kind) {
             (MonthState::Locked, InvoiceKind::Corrected) => {
                 return Err(RegisterError::Conflict(format!(
-                    "{} is locked, and invoice {} corrects one that it rests on; record what it changes as a refund or as a further invoice",
-                    invoice.period, invoice.invoice_id
+                    "{}{} is locked, and invoice {} corrects one that it rests on; record what it changes as a refund or as a further invoice",
+                    of_id(),
+                    invoice.period,
+                    invoice.invoice_id
                 )));
             }
             (MonthState::Locked, InvoiceKind::Invoice | InvoiceKind::Refund) => {}
-            _ => refuse_closed(&mut transaction, invoice.period).await?,
+            _ => refuse_closed(&mut transaction, invoice.period)
+                .await
+                .map_err(|refused| match refused {
+                    StoreError::MonthIsClosed { .. } => RegisterError::Conflict(format!("{}{refused}", of_id())),
+                    other => RegisterError::from(other),
+                })?,
         }
         if !record_invoice(&mut transaction, invoice, &actor.name, clock.now()).await? {
             return Err(RegisterError::Conflict(format!(
-                "invoice {0} is recorded already; nothing was recorded. To correct it: 'anbun invoices remove {0}', then add it again",
-                invoice.invoice_id
+                "{1}invoice {0} is recorded already; nothing was recorded. To correct it: 'anbun invoices remove {0}', then add it again",
+                invoice.invoice_id,
+                of_id()
             )));
         }
     }

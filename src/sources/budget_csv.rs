@@ -26,7 +26,7 @@ pub fn read_budgets(table: &CsvTable) -> Result<Vec<Budget>, CsvError> {
         budget.check().map_err(|(column, what)| line.refuse(column, what))?;
         if let Some((first, _)) = budgets.iter().find(|(_, other)| other.overlaps(&budget)) {
             let what = format!("both say the budget '{}' of the same months", budget.name);
-            return Err(table.refuse_lines(*first, line.line, what));
+            return Err(table.refuse_lines((*first, line.line), "valid_from", what));
         }
         budgets.push((line.line, budget));
     }
@@ -106,7 +106,7 @@ mod tests {
             ("a,company,,month,JPY,1,150,2026-04,,maybe", "column with_tax"),
             (
                 "a,company,,month,JPY,1,150,2026-04,,\na,company,,month,JPY,2,150,2026-09,,",
-                "lines 2 and 3: both say the budget 'a' of the same months",
+                "lines 2 and 3, column valid_from: both say the budget 'a' of the same months",
             ),
         ] {
             assert!(

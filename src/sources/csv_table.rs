@@ -26,11 +26,12 @@ pub enum CsvError {
         column: &'static str,
         what: String,
     },
-    #[error("{}, lines {first} and {second}: {what}", file.display())]
+    #[error("{}, lines {first} and {second}, column {column}: {what}", file.display())]
     Lines {
         file: PathBuf,
         first: u64,
         second: u64,
+        column: &'static str,
         what: String,
     },
 }
@@ -66,6 +67,12 @@ impl CsvTable {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
         let header = reader.headers().map_err(|e| refuse(e.to_string()))?;
         let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+        if let Some((line, column)) = stray_quote(&text) {
+            let name = names.get(column).map_or("beyond the last", String::as_str);
+            return Err(refuse(format!(
+                "line {line}, column {name}: a stray quote; a cell with a quote in it is put in quotes, and the quote is doubled"
+            )));
+        }
         let mut records = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|e| refuse(e.to_string()))?;
@@ -155,13 +162,20 @@ impl CsvTable {
     }
 
     /// Refuses two lines together.
-    pub fn refuse_lines(&self, first: u64, second: u64, what: impl Into<String>) -> CsvError {
+    pub fn refuse_lines(&self, (first, second): (u64, u64), column: &'static str, what: impl Into<String>) -> CsvError {
         CsvError::Lines {
             file: self.file.clone(),
             first,
             second,
+            column,
             what: what.into(),
         }
+    }
+
+    /// Where a cell with a text stands, as errors begin: file, line and column.
+    pub fn place_of(&self, column: &'static str, text: &str) -> Option<String> {
+        let line = self.lines().find(|line| line.text(column) == text)?.line;
+        Some(format!("{}, line {line}, column {column}: ", self.file.display()))
     }
 
     pub fn lines(&self) -> impl Iterator<Item = CsvLine<'_>> {
@@ -172,6 +186,37 @@ impl CsvTable {
             record,
         })
     }
+}
+
+/// The first line and cell with a quote that neither begins nor ends a cell.  A reader would take it away in silence.
+fn stray_quote(text: &str) -> Option<(usize, usize)> {
+    for (nth, line) in text.lines().enumerate() {
+        let mut column = 0;
+        let mut is_quoted = false;
+        let mut is_begin = true;
+        let mut bytes = line.bytes().peekable();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'"' if is_quoted && bytes.peek() == Some(&b'"') => {
+                    bytes.next();
+                }
+                b'"' if is_quoted && matches!(bytes.peek(), None | Some(b',')) => is_quoted = false,
+                b'"' if is_begin && !is_quoted => is_quoted = true,
+                b'"' => return Some((nth + 1, column)),
+                b',' if !is_quoted => {
+                    column += 1;
+                    is_begin = true;
+                    continue;
+                }
+                _ => {}
+            }
+            is_begin = false;
+        }
+        if is_quoted {
+            return Some((nth + 1, column));
+        }
+    }
+    None
 }
 
 /// One row with its place.
@@ -290,6 +335,15 @@ mod tests {
     #[test]
     fn a_stray_quote_is_named_by_its_line() {
         assert!(parse(b"a,b\n1,\"2\n3,4\n5,6\n").is_err_and(|e| e.contains("line 2")));
+        for stray in ["\"x\"y,2", "x\"y,2", "\"x\"\"\"y,2", "1,2\""] {
+            let text = format!("a,b\n{stray}\n");
+            let column = if stray.starts_with('1') { "column b" } else { "column a" };
+            assert!(
+                parse(text.as_bytes()).is_err_and(|e| e.contains("line 2") && e.contains(column)),
+                "{stray}"
+            );
+        }
+        assert!(parse(b"a,b\n\"x, \"\"y\"\"\",2\n").is_ok());
         assert!(parse(b"a,b\n1,2,3\n").is_err_and(|e| e.contains("line 2 has 3 cells for 2 columns")));
     }
 }

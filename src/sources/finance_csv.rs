@@ -68,7 +68,11 @@ pub fn read_rates(table: &CsvTable, set_by: &str, accepted: bool) -> Result<Vec<
         };
         check_rate(rate.value, accepted).map_err(|what| line.refuse("value", what))?;
         if let Some(first) = seen.insert((rate.kind, rate.date), line.line) {
-            return Err(table.refuse_lines(first, line.line, format!("both are the {kind} rate of {}", rate.date)));
+            return Err(table.refuse_lines(
+                (first, line.line),
+                "rate_date",
+                format!("both are the {kind} rate of {}", rate.date),
+            ));
         }
         rates.push(rate);
     }
@@ -116,8 +120,13 @@ pub fn read_allocation_rules(table: &CsvTable, departments: &[String]) -> Result
         rules.push((line.line, rule));
     }
     let (lines, rules): (Vec<u64>, Vec<AllocationRule>) = rules.into_iter().unzip();
-    check_rules(&rules)
-        .map_err(|conflict| table.refuse_lines(lines[conflict.first], lines[conflict.second], conflict.what))?;
+    check_rules(&rules).map_err(|conflict| {
+        table.refuse_lines(
+            (lines[conflict.first], lines[conflict.second]),
+            "pool",
+            conflict.what,
+        )
+    })?;
     Ok(rules)
 }
 
@@ -150,7 +159,7 @@ pub fn read_invoices(table: &CsvTable) -> Result<Vec<Invoice>, CsvError> {
                         "invoice {} is there twice; lines of one invoice differ in their tax only",
                         other.invoice_id
                     );
-                    return Err(table.refuse_lines(first.line, line.line, what));
+                    return Err(table.refuse_lines((first.line, line.line), "invoice_id", what));
                 }
                 other.taxes.extend(invoice.taxes);
             }
@@ -183,7 +192,7 @@ pub fn read_journal_mappings(table: &CsvTable) -> Result<Vec<Mapping>, CsvError>
         let key = (mapping.system.clone(), mapping.department.clone());
         if let Some(first) = seen.insert(key, line.line) {
             let what = format!("both say what {} calls {}", mapping.system, mapping.department);
-            return Err(table.refuse_lines(first, line.line, what));
+            return Err(table.refuse_lines((first, line.line), "department_code", what));
         }
         mappings.push(mapping);
     }
@@ -283,7 +292,7 @@ mod tests {
             (
                 "twice",
                 "2026-10-30,ttm,159,A\n2026-10-30,ttm,160,B\n",
-                "lines 2 and 3: both are the ttm rate of 2026-10-30",
+                "lines 2 and 3, column rate_date: both are the ttm rate of 2026-10-30",
             ),
             (
                 "date",
@@ -318,7 +327,7 @@ mod tests {
             (
                 "loop",
                 "department.it,evenly,sales,,,2026-04,\ntax,one_department,it,,,2026-04,\n",
-                "lines 2 and 3: it is shared",
+                "lines 2 and 3, column pool: it is shared",
             ),
             (
                 "pool",

@@ -139,9 +139,10 @@ pub async fn post_invoices(
     authorize(&actor, Action::KeepRegisters)?;
     let request: InvoicesRequest = read(&body)?;
     once(&state, &actor, &headers, "invoices", &body, async || {
-        let invoices = read_invoices(&CsvTable::of_rows("invoices", &request.invoices)?)?;
+        let table = CsvTable::of_rows("invoices", &request.invoices)?;
+        let invoices = read_invoices(&table)?;
         let mut connection = state.database.pool.acquire().await?;
-        let found = keep_invoices(&mut connection, &invoices, (&actor, state.clock)).await?;
+        let found = keep_invoices(&mut connection, &invoices, Some(&table), (&actor, state.clock)).await?;
         let view = RecordedView {
             recorded: invoices.len(),
             findings: found

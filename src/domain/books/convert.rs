@@ -82,8 +82,8 @@ impl Group {
         self.ratio(column).map(|ratio| ratio.exact(billed))
     }
 
-    /// None where nothing is left to divide.
-    pub(super) fn ratio(&self, column: Column) -> Option<Ratio> {
+    /// What its dollars are divided by; none where nothing is left to divide, or where it is as billed.
+    pub fn ratio(&self, column: Column) -> Option<Ratio> {
         if column == Column::Tax { self.tax } else { self.net }
     }
 }

@@ -11,7 +11,7 @@ use super::estimate::Estimate;
 use crate::domain::accrual::{AccrualError, errors};
 use crate::domain::allocation::{AllocationRule, Pool};
 use crate::domain::attribution::{Reason, State};
-use crate::domain::books::{Entry, LeafAmount, Posting, spread_over_leaves};
+use crate::domain::books::{Column, Entry, LeafAmount, Posting, spread_over_leaves};
 use crate::domain::chargeback::{Chargeback, Reporting};
 use crate::domain::close::{Check, CloseFacts, MonthState, checks};
 use crate::domain::cost_basis::CostBasis;
@@ -391,6 +391,8 @@ impl MonthToClose {
             json!({
                 "bills": bills,
                 "invoice": group.invoice,
+                "rate": ratio_of(group.ratio(Column::Direct)),
+                "tax_rate": ratio_of(group.ratio(Column::Tax)),
                 "total": group.total.to_string(),
                 "other_services": group.other_services.to_string(),
                 "other_tax": group.other_tax.to_string(),
@@ -468,6 +470,12 @@ impl MonthToClose {
             "attribution": settings.attribution,
         })
     }
+}
+
+/// A ratio exactly: so many yen for so many dollars.
+fn ratio_of(ratio: Option<Ratio>) -> Option<Value> {
+    let (jpy, usd) = ratio?.as_total();
+    Some(json!({"jpy": jpy.to_string(), "usd": usd.to_string()}))
 }
 
 fn line_of(leaf: LeafAmount, currency_of: &impl Fn(usize) -> String) -> StatementLine {

@@ -198,6 +198,13 @@ fn check_departments(table: &Table<crate::domain::directory::Department>, known:
         |d| (comparable_name(&d.code), d.valid),
         |key| format!("department {key}"),
     )?;
+    let mut by_code: HashMap<String, Vec<&crate::domain::directory::Department>> = HashMap::new();
+    for (_, department) in &table.rows {
+        by_code
+            .entry(comparable_name(&department.code))
+            .or_default()
+            .push(department);
+    }
     for (line, department) in &table.rows {
         known.department(&table.file, *line, "parent_code", &department.parent_code)?;
         known.department(&table.file, *line, "successor_code", &department.successor_code)?;
@@ -214,11 +221,12 @@ fn check_departments(table: &Table<crate::domain::directory::Department>, known:
                 });
             }
             // The tree is the one on the first day of the row.
-            let parent = table
-                .rows
-                .iter()
-                .find(|(_, d)| comparable_name(&d.code) == above && d.valid.overlaps(department.valid));
-            above = parent.map(|(_, d)| comparable_name(&d.parent_code)).unwrap_or_default();
+            let terms = by_code.get(&above).into_iter().flatten();
+            let mut parents = terms.filter(|parent| parent.valid.overlaps(department.valid));
+            above = parents
+                .next()
+                .map(|parent| comparable_name(&parent.parent_code))
+                .unwrap_or_default();
         }
     }
     Ok(())
@@ -243,6 +251,7 @@ fn overlaps<T>(
                 file: table.file.clone(),
                 first: *first,
                 second: *line,
+                column: "valid_from",
                 what,
             });
         }

@@ -386,6 +386,34 @@ async fn taxes_of_two_rates_are_divided_as_one_sum_and_told() {
     assert!(message.contains("8% and 10%"), "{message}");
 }
 
+/// What a file says wrong is named by its place; an amount that no invoice has is refused before anything is added up.
+#[tokio::test]
+async fn invoices_are_refused_by_their_place_in_the_file() {
+    let company = october("places").await;
+    let file = company.file("invoices.csv", INVOICES);
+    let huge = INVOICES.replace("none,,,\n", "none,0.10,100000000000000000000000000,0\n");
+    let (_, said) = company
+        .refused(&["invoices", "import", &company.file("huge.csv", &huge)])
+        .await;
+    assert!(
+        said.contains("huge.csv, line 3") && said.contains("no invoice has an amount above"),
+        "{said}"
+    );
+    company.run(&["invoices", "import", &file]).await;
+    let (_, said) = company.refused(&["invoices", "import", &file]).await;
+    assert!(
+        said.contains("invoices.csv, line 2, column invoice_id: invoice EUINJP26-100 is recorded already"),
+        "{said}"
+    );
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    let another = company.file("another.csv", &INVOICES.replace("EUINJP26-100", "EUINJP26-101"));
+    let (_, said) = company.refused(&["invoices", "import", &another]).await;
+    assert!(
+        said.contains("another.csv, line 2, column invoice_id: 2026-10 is final"),
+        "{said}"
+    );
+}
+
 /// A rule of one legal entity divides inside it; a caller that nobody knows is not decided by a rule for shared cost.
 #[tokio::test]
 async fn a_rule_stays_inside_its_entity_and_decides_about_nobody() {
