@@ -19,6 +19,7 @@ pub mod principals;
 pub mod registers;
 mod sealed;
 pub mod statement;
+pub mod step_rows;
 pub mod steps;
 pub mod view;
 
@@ -67,6 +68,7 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(department_statements::post_answer))
         .routes(routes!(month::get_month))
         .routes(routes!(month::get_reconciliation))
+        .routes(routes!(step_rows::get_step_rows))
         .routes(routes!(costs::get_costs))
         .routes(routes!(people::get_person_usage))
         .routes(routes!(principals::list_principals))

@@ -7,6 +7,7 @@ mod error_page;
 mod figures;
 mod month_page;
 mod quarantine_page;
+mod step_page;
 
 use axum::Router;
 use axum::http::header;
@@ -21,6 +22,7 @@ pub fn router() -> Router<AppState> {
         .route("/chargeback", get(chargeback_page::newest))
         .route("/chargeback/{period}", get(chargeback_page::month))
         .route("/months/{period}", get(month_page::month))
+        .route("/months/{period}/rows", get(step_page::rows))
         .route(
             "/quarantine/{period}",
             get(quarantine_page::show).post(quarantine_page::decide),

@@ -1,9 +1,12 @@
 //! `anbun reconcile PERIOD`
 
+use anyhow::Context as _;
+
 use super::output::{self, Table};
 use super::{CommandContext, NeedsDecision};
 use crate::api::chargeback::not_loaded;
 use crate::api::month::{ReconciliationView, reconciliation};
+use crate::api::step_rows::step_rows;
 use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::period::BillingPeriod;
@@ -13,6 +16,12 @@ use crate::store::chargeback::find_data_as_of;
 pub(super) struct ReconcileArguments {
     /// YYYY-MM
     period: BillingPeriod,
+    /// Open one step to its rows
+    #[arg(long)]
+    step: Option<String>,
+    /// The invoice or seller of that step
+    #[arg(long, requires = "step")]
+    invoice: Option<String>,
 }
 
 pub(super) async fn run(context: &CommandContext, arguments: ReconcileArguments) -> anyhow::Result<()> {
@@ -21,6 +30,31 @@ pub(super) async fn run(context: &CommandContext, arguments: ReconcileArguments)
     let mut connection = database.pool.acquire().await?;
     if find_data_as_of(&mut connection, arguments.period).await?.is_none() {
         return Err(not_loaded(arguments.period).into());
+    }
+    if let Some(step) = &arguments.step {
+        let asked = (step.as_str(), arguments.invoice.as_deref());
+        let found = step_rows(&mut connection, arguments.period, asked, context.config.currency.yen()).await?;
+        let view = found.with_context(|| format!("{} has no step '{step}' of that invoice", arguments.period))?;
+        let mut table = Table::new(&["what", "department", "account", "product", "lines", "USD", "JPY"]);
+        for row in &view.rows {
+            let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
+            table.push(vec![
+                row.what.clone(),
+                text(&row.department),
+                text(&row.account),
+                text(&row.product),
+                row.lines.map(|lines| lines.to_string()).unwrap_or_default(),
+                grouped(&row.usd.amount),
+                row.jpy.as_ref().map(|jpy| grouped(&jpy.amount)).unwrap_or_default(),
+            ]);
+        }
+        output::print(context.format(), &view, &table)?;
+        eprintln!(
+            "together {} USD, ¥{}",
+            grouped(&view.usd.amount),
+            grouped(&view.jpy.amount)
+        );
+        return Ok(());
     }
     let view: ReconciliationView =
         reconciliation(&mut connection, arguments.period, context.config.currency.yen()).await?;

@@ -147,9 +147,7 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
     let mut sums: BTreeMap<(bool, Column, StepName), (Amount, Amount)> = BTreeMap::new();
     for posting in &converted.postings {
         let is_kept = posting.department.is_none();
-        let sum = sums
-            .entry((is_kept, posting.column, name_of(posting, is_kept)))
-            .or_default();
+        let sum = sums.entry((is_kept, posting.column, step_of(posting))).or_default();
         *sum = (sum.0 + posting.billed, sum.1 + posting.amount);
     }
     let mut push = |name, (usd, jpy): (Amount, Amount)| {
@@ -211,8 +209,8 @@ fn steps_at_rate(ledger: &Ledger, group: &Group, invoices: &[Invoice]) -> Vec<St
     steps
 }
 
-/// What a posting is called among the steps.
-fn name_of(posting: &Posting, is_kept: bool) -> StepName {
+/// The step that a posting is part of.
+pub fn step_of(posting: &Posting) -> StepName {
     let (charged, kept) = match (posting.column, &posting.pool) {
         (Column::Direct, _) => (StepName::ChargedDirect, StepName::KeptVisibleDirect),
         (Column::Allocated, _) => (StepName::ChargedAllocated, StepName::KeptVisibleUnattributed),
@@ -231,7 +229,7 @@ fn name_of(posting: &Posting, is_kept: bool) -> StepName {
         }
         (Column::Adjustments, _) => (StepName::TrueUpsOfEarlierMonths, StepName::TrueUpsKeptVisible),
     };
-    if is_kept { kept } else { charged }
+    if posting.department.is_none() { kept } else { charged }
 }
 
 /// A month that was provisional before: what was accrued then is posted and taken back, and what came later is told apart.

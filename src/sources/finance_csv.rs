@@ -121,11 +121,7 @@ pub fn read_allocation_rules(table: &CsvTable, departments: &[String]) -> Result
     }
     let (lines, rules): (Vec<u64>, Vec<AllocationRule>) = rules.into_iter().unzip();
     check_rules(&rules).map_err(|conflict| {
-        table.refuse_lines(
-            (lines[conflict.first], lines[conflict.second]),
-            "pool",
-            conflict.what,
-        )
+        table.refuse_lines((lines[conflict.first], lines[conflict.second]), "pool", conflict.what)
     })?;
     Ok(rules)
 }

@@ -231,6 +231,49 @@ pub async fn list_posted(connection: &mut PgConnection, statement_id: i32) -> St
     Ok(query.fetch_all(connection).await?)
 }
 
+/// What bills are made of, by account, product and charge type.
+#[derive(Debug, Clone)]
+pub struct BillRow {
+    /// Of another service.
+    pub is_other: bool,
+    pub account: String,
+    pub product: String,
+    pub charge_type: String,
+    pub lines: i64,
+    pub cost: Amount,
+}
+
+/// The rows of some bills of a month, each by payer, seller and invoice (empty where it has none).
+pub async fn list_bill_rows(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    net_payers: &[String],
+    bills: &[(String, String, String)],
+) -> StoreResult<Vec<BillRow>> {
+    let part = |of: fn(&(String, String, String)) -> &String| bills.iter().map(of).cloned().collect::<Vec<_>>();
+    let rows = sqlx::query_file!(
+        "queries/months/list_bill_rows.sql",
+        period.first_day(),
+        net_payers,
+        &part(|bill| &bill.0),
+        &part(|bill| &bill.1),
+        &part(|bill| &bill.2)
+    )
+    .fetch_all(connection)
+    .await?;
+    let rows = rows.into_iter().map(|row| {
+        Ok(BillRow {
+            is_other: row.is_other,
+            account: row.account,
+            product: row.product,
+            charge_type: row.charge_type,
+            lines: row.lines,
+            cost: Amount::from_decimal(row.cost).ok_or(StoreError::TooLarge)?,
+        })
+    });
+    rows.collect()
+}
+
 /// Usage in dollars of the last nine hours of each UTC day; empty where a delivery does not tell hours.
 pub async fn list_late_hours(
     connection: &mut PgConnection,

@@ -150,6 +150,64 @@ async fn a_month_is_closed_over_http() {
     assert_eq!(lock(secrets[0].clone()).await, 200);
 }
 
+/// Each number from the invoice to the statement opens to rows that add up to it, before the close and after it.
+#[tokio::test]
+async fn every_step_opens_to_its_rows() {
+    let company = recorded("rows").await;
+    let server = Serving::start(&company.installation).await;
+    let path = "/api/v1/reconciliation/2026-10";
+    for is_closed in [false, true] {
+        if is_closed {
+            company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+        }
+        let steps = get(&server, path).await;
+        let mut opened = 0;
+        for step in steps["steps"].as_array().unwrap() {
+            let name = step["step"].as_str().unwrap();
+            let invoice = step["invoice"].as_str().unwrap_or("");
+            let mut query = vec![("step", name)];
+            query.extend(Some(("invoice", invoice)).filter(|_| !invoice.is_empty()));
+            let url = reqwest::Url::parse_with_params(&format!("{}{path}/rows", server.address), query).unwrap();
+            let sent = reqwest::get(url.clone()).await.unwrap();
+            assert_eq!(sent.status().as_u16(), 200, "{url}");
+            let opened_step: Value = serde_json::from_str(&sent.text().await.unwrap()).unwrap();
+            let rows = opened_step["rows"].as_array().unwrap();
+            let is_beside = name.starts_with("beside");
+            let rest = rows
+                .iter()
+                .filter(|row| row["what"] == "not in the rows that are there now");
+            assert!(is_beside || rest.count() == 0, "{opened_step}");
+            let amount =
+                |money: &Value| -> rust_decimal::Decimal { money["amount"].as_str().unwrap().parse().unwrap() };
+            let sum: rust_decimal::Decimal = rows.iter().map(|row| amount(&row["usd"])).sum();
+            assert_eq!(sum, amount(&step["usd"]), "{name}");
+            if rows.iter().all(|row| row["jpy"].is_object()) && !is_beside && !rows.is_empty() {
+                let yen: rust_decimal::Decimal = rows.iter().map(|row| amount(&row["jpy"])).sum();
+                assert_eq!(yen, amount(&step["jpy"]), "{name}");
+            }
+            opened += rows.len();
+        }
+        assert!(opened > 20, "{opened}");
+    }
+    assert_eq!(server.get(&format!("{path}/rows?step=nothing")).await.0, 404);
+    let (status, page) = server.get("/months/2026-10/rows?step=charged%3A+tax&invoice=").await;
+    assert!(
+        status == 200 && page.contains("engineering") && page.contains("1,520"),
+        "{page}"
+    );
+    let shown = company
+        .run(&[
+            "reconcile",
+            "2026-10",
+            "--step",
+            "other services",
+            "--invoice",
+            "EUINJP26-100",
+        ])
+        .await;
+    assert!(shown.contains("-100"), "{shown}");
+}
+
 /// Registers take rows as their files do, and refuse them by the column.
 #[tokio::test]
 async fn registers_are_kept_over_http() {
