@@ -14,7 +14,7 @@ use crate::api::registers::MovedView;
 use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
 use crate::jobs::import_directory::{Assignment, Imported, Keep, assign_principal, import_directory};
-use crate::jobs::keep_registers::ask;
+use crate::jobs::keep_registers::{ask, forget_person};
 use crate::sources::directory_csv::DirectoryTable;
 use crate::store::database::Database;
 use crate::store::directory::{DirectoryChanges, get_directory};
@@ -41,6 +41,11 @@ pub(super) enum DirectoryCommand {
         /// From which day on the answer is overdue
         #[arg(long)]
         remind: NaiveDate,
+    },
+    /// Forget whose figures stand in sealed statements: they keep their amounts and digests, and no name is joined to them any more
+    Forget {
+        /// Who has left the directory
+        person: String,
     },
     /// Say whose a principal is, from a day on; prints which yen it moves
     Assign {
@@ -87,6 +92,12 @@ pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> 
             eprintln!("noted: {person} was asked; the answer is due before {remind}");
             return Ok(());
         }
+        DirectoryCommand::Forget { person } => {
+            let mut connection = database.pool.acquire().await?;
+            forget_person(&mut connection, &person, (&context.actor, context.clock)).await?;
+            eprintln!("forgotten: statements have an id in the place of {person}, and nothing says whose it is");
+            return Ok(());
+        }
         changing => changing,
     };
     let settings = import_settings(&context.config)?;
@@ -98,7 +109,9 @@ pub(super) async fn run(context: &CommandContext, command: DirectoryCommand) -> 
         moved,
     } = match command {
         // They have returned above.
-        DirectoryCommand::Export { .. } | DirectoryCommand::Ask { .. } => return Ok(()),
+        DirectoryCommand::Export { .. } | DirectoryCommand::Ask { .. } | DirectoryCommand::Forget { .. } => {
+            return Ok(());
+        }
         DirectoryCommand::Import { files, dry_run } => {
             import_directory(&files, keep(dry_run), &database, &settings, with).await?
         }

@@ -33,7 +33,8 @@ use crate::store::manual_pools::{StoredManualPool, delete_manual_pool, list_paye
 use crate::store::month::{find_state, list_states, lock_steps, refuse_closed};
 use crate::store::questions::{Question, note_question};
 use crate::store::rates::record_rates;
-use crate::store::statements::find_statement;
+use crate::store::statements::{delete_opaque_person, find_statement};
+use crate::store::tokens::note_personal_data_read;
 use crate::store::true_ups::has_settled;
 use crate::store::{StoreError, StoreResult};
 
@@ -148,6 +149,37 @@ fn check_entity(rule: &AllocationRule, departments: &[Department]) -> Result<(),
             return Err(RegisterError::Invalid(what));
         }
     }
+    Ok(())
+}
+
+/// Forgets whose figures stand in sealed statements.  Somebody who is in the directory would be there again with the next close.
+pub async fn forget_person(
+    connection: &mut PgConnection,
+    person_id: &str,
+    (actor, clock): (&Actor, Clock),
+) -> Result<(), RegisterError> {
+    authorize(actor, Action::ChangeDirectory)?;
+    authorize(actor, Action::ReadPeople)?;
+    let mut transaction = connection.begin().await?;
+    let directory = get_directory(&mut transaction).await?;
+    if directory.people.iter().any(|person| person.person_id == person_id) {
+        return Err(RegisterError::Conflict(format!(
+            "{person_id} is in the directory: take the person out of it first"
+        )));
+    }
+    if !delete_opaque_person(&mut transaction, person_id).await? {
+        return Err(RegisterError::NotFound(format!(
+            "no sealed statement has figures of {person_id}"
+        )));
+    }
+    note_personal_data_read(
+        &mut transaction,
+        actor,
+        "sealed statements: a person was forgotten",
+        clock.now(),
+    )
+    .await?;
+    transaction.commit().await?;
     Ok(())
 }
 

@@ -288,6 +288,14 @@ pub async fn keep_directory(connection: &mut PgConnection, version: i32, directo
     Ok(())
 }
 
+/// Forgets whose figures stand in statements under an opaque id; false where none do.  The statements and their digests stay.
+pub async fn delete_opaque_person(connection: &mut PgConnection, person_id: &str) -> StoreResult<bool> {
+    let deleted = sqlx::query_file!("queries/statements/delete_opaque_person.sql", person_id)
+        .execute(connection)
+        .await?;
+    Ok(deleted.rows_affected() > 0)
+}
+
 /// The directory as it was sealed.
 pub async fn find_directory(connection: &mut PgConnection, version: i32) -> StoreResult<Option<Directory>> {
     let contents = sqlx::query_file_scalar!("queries/statements/find_directory.sql", version)
