@@ -7,6 +7,7 @@ select
     s.location,
     n.digest,
     n.manifest,
+    n.files,
     n.delivered_at,
     n.lines_read,
     n.lines_kept,

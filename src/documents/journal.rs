@@ -204,6 +204,7 @@ pub fn journal(
     let (mut own_moved, mut own_share) = (0, 0);
     let mut of_source: BTreeMap<(usize, SlipKind), Vec<JournalLine>> = BTreeMap::new();
     let mut receivable: BTreeMap<(usize, SlipKind, BillingPeriod, String), i128> = BTreeMap::new();
+    let mut input_tax: BTreeMap<(usize, SlipKind, BillingPeriod), i128> = BTreeMap::new();
     for charge in &charges {
         let nth = settings
             .sources
@@ -212,6 +213,12 @@ pub fn journal(
             .unwrap_or(0);
         let payer_entity = entity_of(&charge.source.source_department);
         let holder_entity = entity_of(&charge.department);
+        if payer_entity == entity {
+            *input_tax.entry((nth, charge.kind, charge.origin)).or_default() += charge.tax_elsewhere;
+        }
+        if charge.amount == 0 {
+            continue;
+        }
         if payer_entity == entity && holder_entity != entity {
             let key = (nth, charge.kind, charge.origin, holder_entity);
             *receivable.entry(key).or_default() += charge.amount;
@@ -230,6 +237,11 @@ pub fn journal(
     }
     for ((nth, kind, origin, other), amount) in receivable {
         if let Some(line) = booking.receivable(&settings.sources[nth], &other, (amount, origin))? {
+            of_source.entry((nth, kind)).or_default().push(line);
+        }
+    }
+    for ((nth, kind, origin), amount) in input_tax {
+        if let Some(line) = booking.input_tax(&settings.sources[nth], (amount, origin))? {
             of_source.entry((nth, kind)).or_default().push(line);
         }
     }
@@ -392,6 +404,23 @@ impl Booking<'_> {
         };
         let credit = self.side(source, &source.source_department, self.credit_account(source))?;
         Ok(Some(signed(debit, credit, amount, self.text(entity, origin))))
+    }
+
+    /// Tax that no department is charged: AWS is owed it all the same, where the journal books what AWS is owed.
+    fn input_tax(
+        &self,
+        source: &JournalSource,
+        (amount, origin): (i128, BillingPeriod),
+    ) -> Result<Option<JournalLine>, JournalError> {
+        let is_due =
+            source.vendor_liability == VendorLiability::Anbun && self.statement.state != MonthState::Provisional;
+        if amount == 0 || !is_due {
+            return Ok(None);
+        }
+        let payer = &source.source_department;
+        let debit = self.side(source, payer, &source.input_tax_account)?;
+        let credit = self.side(source, payer, &source.vendor_account)?;
+        Ok(Some(signed(debit, credit, amount, self.text(payer, origin))))
     }
 
     /// What the paying department is credited on: until the invoice the accrual, then the vendor or its own cost.

@@ -24,6 +24,8 @@ pub struct JournalSource {
     /// Who books what AWS is owed.
     pub vendor_liability: VendorLiability,
     pub vendor_account: String,
+    /// Where the journal books what AWS is owed: tax that no department is charged.
+    pub input_tax_account: String,
     /// Until the invoice: what a provisional month is credited to.
     pub accrual_account: String,
     /// Between legal entities.
@@ -58,6 +60,7 @@ impl Default for JournalSource {
             transfer_credit_account: text("部門間振替収益"),
             vendor_liability: VendorLiability::AccountsPayable,
             vendor_account: text("未払金"),
+            input_tax_account: text("仮払消費税"),
             accrual_account: text("未払費用"),
             receivable_account: text("未収入金"),
             payable_account: text("未払金"),

@@ -216,6 +216,7 @@ impl LoadExport {
             source_id,
             digest: manifest.digest,
             manifest: manifest.head.object,
+            files: manifest.versions,
             delivered_at,
             loaded_at: with.clock.now(),
             loaded_by: with.actor.name.clone(),

@@ -113,6 +113,8 @@ pub struct Provenance {
     pub source_id: i32,
     pub digest: String,
     pub manifest: String,
+    /// Each file's key, bytes and version.
+    pub files: Vec<String>,
     pub delivered_at: DateTime<Utc>,
     pub loaded_at: DateTime<Utc>,
     pub loaded_by: String,

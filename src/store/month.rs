@@ -147,6 +147,8 @@ pub struct DeliveryUsed {
     pub location: String,
     pub digest: String,
     pub manifest: String,
+    /// Each file's key, bytes and version.
+    pub files: Vec<String>,
     pub delivered_at: DateTime<Utc>,
     pub lines_read: i64,
     pub lines_kept: i64,
@@ -173,6 +175,7 @@ pub async fn list_deliveries_used(
             location: row.location,
             digest: row.digest,
             manifest: row.manifest,
+            files: row.files,
             delivered_at: row.delivered_at,
             lines_read: row.lines_read,
             lines_kept: row.lines_kept,

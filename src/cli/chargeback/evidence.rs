@@ -2,6 +2,7 @@
 //!
 //! Each statement is the very text that its digest is of, so that `sha256sum` alone proves it; the files are as they were handed out.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -17,7 +18,8 @@ use crate::domain::period::BillingPeriod;
 use crate::store::chargeback::find_data_as_of;
 use crate::store::files::list_files;
 use crate::store::month::find_state;
-use crate::store::statements::{canonical, list_statements};
+use crate::store::statements::{canonical, find_directory, list_statements};
+use crate::store::tokens::note_personal_data_read;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct EvidenceArguments {
@@ -30,6 +32,7 @@ pub(in crate::cli) struct EvidenceArguments {
 
 pub(super) async fn run(context: &CommandContext, arguments: EvidenceArguments) -> anyhow::Result<()> {
     authorize(&context.actor, Action::CloseMonths)?;
+    authorize(&context.actor, Action::ReadPeople)?;
     let period = arguments.period;
     let folder = arguments
         .output
@@ -61,6 +64,24 @@ pub(super) async fn run(context: &CommandContext, arguments: EvidenceArguments) 
             }
         }
     }
+    // What decided the charges: the directory that was sealed, without names, once for each version.
+    let versions: BTreeSet<i32> = statements
+        .iter()
+        .filter_map(|statement| statement.directory_version)
+        .collect();
+    for version in versions {
+        if let Some(directory) = find_directory(&mut connection, version).await? {
+            let text = serde_json::to_string_pretty(&directory)?;
+            write(
+                &folder,
+                &format!("directory-{version}.json"),
+                text.as_bytes(),
+                &mut written,
+            )?;
+        }
+    }
+    let what = format!("evidence {period}");
+    note_personal_data_read(&mut connection, &context.actor, &what, context.clock.now()).await?;
     let view: MonthView = read_month(&mut connection, period, &context.config, context.clock).await?;
     write(
         &folder,

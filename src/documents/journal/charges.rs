@@ -19,6 +19,8 @@ pub(super) struct Charge<'s> {
     /// The month that it is of.
     pub(super) origin: BillingPeriod,
     pub(super) amount: i128,
+    /// Tax of it that the department is not charged.
+    pub(super) tax_elsewhere: i128,
 }
 
 /// What is summed into one line of a journal.
@@ -92,15 +94,17 @@ pub(super) fn charges<'s>(
             }
         };
         elsewhere.insert(entity, whole(all)? - charged_tax.iter().sum::<i128>());
-        for ((key, net, _), tax) in rows.into_iter().zip(charged_tax) {
+        for ((key, net, all), tax) in rows.into_iter().zip(charged_tax) {
             let amount = whole(net)? + tax;
-            if amount != 0 {
+            let tax_elsewhere = whole(all)? - tax;
+            if amount != 0 || tax_elsewhere != 0 {
                 charges.push(Charge {
                     source: &settings.sources[key.source],
                     department: key.department,
                     kind: key.kind,
                     origin: key.origin,
                     amount,
+                    tax_elsewhere,
                 });
             }
         }

@@ -413,6 +413,7 @@ impl MonthToClose {
                 "location": used.location,
                 "manifest": used.manifest,
                 "version": used.digest,
+                "files": used.files,
                 "delivered_at": used.delivered_at.to_rfc3339(),
                 "lines_read": used.lines_read,
                 "lines_kept": used.lines_kept,

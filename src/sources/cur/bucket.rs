@@ -196,14 +196,18 @@ impl BucketExport {
         };
         let names = list_files(&head.object, &text, head.period)?;
         let files = self.find_files(&head, &names).await?;
-        let mut versions = Fingerprint::default();
+        let mut fingerprint = Fingerprint::default();
+        let mut versions = Vec::new();
         for (name, file) in names.iter().zip(&files) {
-            versions.add(&format!("{name} {} {}", file.bytes, file.etag));
+            let version = format!("{name} {} {}", file.bytes, file.etag);
+            fingerprint.add(&version);
+            versions.push(version);
         }
-        let digest = format!("{}/{}", head.version, versions.finish());
+        let digest = format!("{}/{}", head.version, fingerprint.finish());
         Ok(Manifest {
             head,
             files: files.into_iter().map(DataFile::Object).collect(),
+            versions,
             digest,
         })
     }

@@ -52,6 +52,8 @@ pub type FoundManifest = (BillingPeriod, Result<ManifestHead, SourceError>);
 pub struct Manifest {
     pub head: ManifestHead,
     pub(super) files: Vec<DataFile>,
+    /// Each file's key, bytes, and version: an ETag, or when it was written.
+    pub versions: Vec<String>,
     /// `manifest/files`: the manifest's version, then that of all files together.
     pub digest: String,
 }

@@ -72,7 +72,8 @@ impl FolderExport {
     /// The manifest at the same place as it is now.
     pub(super) fn reread(&self, head: &ManifestHead) -> Result<Manifest, SourceError> {
         let (head, text) = read_manifest(Path::new(&head.object), head.period)?;
-        let mut versions = Fingerprint::default();
+        let mut fingerprint = Fingerprint::default();
+        let mut versions = Vec::new();
         let mut files = Vec::new();
         for name in list_files(&head.object, &text, head.period)? {
             let path = name.split('/').fold(self.root.clone(), |path, part| path.join(part));
@@ -81,11 +82,18 @@ impl FolderExport {
             let nanos = written
                 .duration_since(SystemTime::UNIX_EPOCH)
                 .map_or(0, |d| d.as_nanos());
-            versions.add(&format!("{name} {} {nanos}", properties.len()));
+            let version = format!("{name} {} {nanos}", properties.len());
+            fingerprint.add(&version);
+            versions.push(version);
             files.push(DataFile::Local(path));
         }
-        let digest = format!("{}/{}", head.version, versions.finish());
-        Ok(Manifest { head, files, digest })
+        let digest = format!("{}/{}", head.version, fingerprint.finish());
+        Ok(Manifest {
+            head,
+            files,
+            versions,
+            digest,
+        })
     }
 
     fn check_listed(&self, file: &Path) -> Result<fs::Metadata, SourceError> {

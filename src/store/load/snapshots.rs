@@ -70,6 +70,7 @@ pub(super) async fn insert_snapshot(
         booked.total().lines,
         days.first(),
         days.last(),
+        &provenance.files,
     )
     .fetch_one(&mut *connection)
     .await?;

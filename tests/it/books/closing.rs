@@ -442,6 +442,16 @@ async fn an_auditor_can_check_the_evidence() {
     let folder = company.folder.join("evidence");
     let pack = ["chargeback", "evidence", "2026-10", "-o", folder.to_str().unwrap()];
     company.run(&pack).await;
+    // What decided, and what each delivery was made of; nobody's name.
+    let directory = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut directory = directory.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("directory-"));
+    let directory = std::fs::read_to_string(directory.next().unwrap()).unwrap();
+    assert!(
+        directory.contains("llm-gateway") && !directory.contains("佐藤"),
+        "{directory}"
+    );
+    let sealed = std::fs::read_to_string(folder.join("statement-v1.txt")).unwrap();
+    assert!(sealed.contains("bill-00001.snappy.parquet "), "{sealed}");
     let checked = std::process::Command::new("sha256sum")
         .args(["-c", "--strict", "SHA256SUMS"])
         .current_dir(&folder)

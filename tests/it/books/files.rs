@@ -184,6 +184,29 @@ async fn tax_is_charged_by_the_entitys_mode() {
     }
 }
 
+/// The journal books what AWS is owed: 12,803 + 7,039 of its own departments, 5,336 of JP02's, and the tax of 1,520 that no
+/// department is charged.  Nothing is kept visible, so it is the statement.
+#[tokio::test]
+async fn what_aws_is_owed_is_booked_whole() {
+    let settings = "[journal]\n[[journal.sources]]\nsource_department = 'it'\naccount_code = '7101'\nvendor_liability = 'anbun'\n\
+        account_codes = { '未払金' = '2100', '仮払消費税' = '1190', '未収入金' = '1180' }\n";
+    let company = closed("owed", settings).await;
+    let journal = text(&company, &["--as", "journal:sap", "--legal-entity", "JP01"]).await;
+    let mut by_account: std::collections::BTreeMap<(String, String), i64> = std::collections::BTreeMap::new();
+    for line in journal.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let accounts = (cells[7].to_owned(), cells[10].to_owned());
+        *by_account.entry(accounts).or_default() += cells[13].parse::<i64>().unwrap();
+    }
+    let pair = |debit: &str, amount: i64| ((debit.to_owned(), "2100".to_owned()), amount);
+    assert_eq!(
+        by_account.into_iter().collect::<Vec<_>>(),
+        [pair("1180", 5_336), pair("1190", 1_520), pair("7101", 12_803 + 7_039)],
+        "{journal}"
+    );
+    assert_eq!(5_336 + 1_520 + 12_803 + 7_039, 26_698);
+}
+
 #[tokio::test]
 async fn every_preset_writes_what_its_system_reads() {
     let company = closed("presets", JOURNAL).await;
