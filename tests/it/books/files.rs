@@ -207,6 +207,44 @@ async fn what_aws_is_owed_is_booked_whole() {
     assert_eq!(5_336 + 1_520 + 12_803 + 7_039, 26_698);
 }
 
+/// A company's own template, and accounts of its own for what moves between departments; the second invoice's tax is declared by
+/// the buyer: 50 USD for 8,005 yen are the base of its return.
+#[tokio::test]
+async fn a_template_of_ones_own_and_transfer_accounts() {
+    let company = october_with("template", "").await;
+    let template = company.file(
+        "pca.toml",
+        "name = 'pca'\nencoding = 'utf-8'\nheader = true\ndate_format = '%Y%m%d'\ntext_max = 60\n\
+         columns = [{ header = '日付', value = '{date}', required = true }, { header = '借方', value = '{debit_account}' }, \
+         { header = '部門', value = '{debit_department_code}' }, { header = '貸方', value = '{credit_account}' }, \
+         { header = '金額', value = '{amount}' }]\n",
+    );
+    company.installation.settings(&format!(
+        "[close]\ntwo_person = false\n[journal]\ntemplates = ['{template}']\n[[journal.sources]]\nsource_department = 'it'\n\
+         style = 'transfer_account'\n"
+    ));
+    let reversed = INVOICES.replacen("8005,none", "8005,reverse_charge", 1);
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", &reversed)])
+        .await;
+    let steps = company.run(&["reconcile", "2026-10", "--format", "csv"]).await;
+    assert!(
+        steps.contains("beside: base of the reverse charge,EUINJP26-200,50,\"8,005\""),
+        "{steps}"
+    );
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    let journal = text(&company, &["--as", "journal:pca", "--legal-entity", "JP01"]).await;
+    let lines: Vec<&str> = journal.lines().collect();
+    assert_eq!(
+        lines[..3],
+        [
+            "日付,借方,部門,貸方,金額",
+            "20261031,部門間振替費,0001200,部門間振替収益,7039",
+            "20261031,部門間振替費,0001300,部門間振替収益,12803",
+        ]
+    );
+}
+
 #[tokio::test]
 async fn every_preset_writes_what_its_system_reads() {
     let company = closed("presets", JOURNAL).await;

@@ -260,17 +260,29 @@ proptest! {
         // A base below zero counts as none, so a negated company divides its pools differently; its own usage does not.
         company.rules.clear();
         company.facts.sums.retain(|sum| !matches!(sum.class, ChargeClass::Credit | ChargeClass::Discount));
-        let rates = Conversion::Whole(company.facts.bills.iter().map(|_| rate("159.91")).collect());
-        let spread = |company: &Company| {
+        let spread = |company: &Company, rates: &[BillRate]| {
             let ledger = Ledger::build(period(), &company.facts, &company.rules);
-            let converted = ledger.convert(&rates).unwrap_or_else(|e| panic!("{e}"));
+            let converted = ledger.convert(&Conversion::Whole(rates.to_vec())).unwrap_or_else(|e| panic!("{e}"));
             spread_over_leaves(&ledger, &converted, &company.leaves).unwrap_or_else(|e| panic!("{e}"))
         };
-        let mut mirrored = spread(&company.negated());
-        for leaf in &mut mirrored {
-            leaf.amount = -leaf.amount;
-            leaf.billed = -leaf.billed;
+        let negated = company.negated();
+        let mirror_of = |rate: &BillRate| match rate {
+            BillRate::Invoice(id, totals, policy) => {
+                let totals = InvoiceTotals { net: -totals.net, tax: -totals.tax };
+                BillRate::Invoice(id.clone(), totals, *policy)
+            }
+            same => same.clone(),
+        };
+        let one_rate: Vec<BillRate> = company.facts.bills.iter().map(|_| rate("159.91")).collect();
+        // At a rate, and by invoices, whose yen are divided.
+        for rates in [&one_rate, &company.rates] {
+            let mirrored: Vec<BillRate> = rates.iter().map(mirror_of).collect();
+            let mut mirrored = spread(&negated, &mirrored);
+            for leaf in &mut mirrored {
+                leaf.amount = -leaf.amount;
+                leaf.billed = -leaf.billed;
+            }
+            prop_assert_eq!(spread(&company, rates), mirrored);
         }
-        prop_assert_eq!(spread(&company), mirrored);
     }
 }
