@@ -1,5 +1,6 @@
 //! The chargeback as an Excel workbook: departments, models, journal, and what the figures rest on; people only where asked.
 
+use chrono::{Datelike, NaiveDate};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
 use super::journal::Journal;
@@ -28,10 +29,17 @@ pub struct WorkbookParts {
     pub with_people: bool,
 }
 
+/// Dollars as billed: at least cents.
+const DOLLARS: &str = "#,##0.00##########;[Red]\"▲\"#,##0.00##########";
+/// More digits than a double holds.
+const DIGITS_MAX: usize = 15;
+
 struct Formats {
     header: Format,
     text: Format,
     yen: Format,
+    dollars: Format,
+    date: Format,
     note: Format,
 }
 
@@ -44,6 +52,8 @@ impl Formats {
                 .set_background_color(0x00E8_EEF4),
             text: Format::new().set_num_format("@"),
             yen: Format::new().set_num_format(YEN),
+            dollars: Format::new().set_num_format(DOLLARS),
+            date: Format::new().set_num_format("yyyy-mm-dd"),
             note: Format::new().set_italic(),
         }
     }
@@ -116,6 +126,27 @@ impl<'w> Sheet<'w> {
                     .write_string_with_format(self.row, column, amount.to_string(), &self.formats.text)?;
             }
         }
+        Ok(())
+    }
+
+    /// Dollars in the row that was pushed last, in the place of their text; with more digits than a number keeps they stay text.
+    fn put_dollars(&mut self, column: u16, text: &str) -> Result<(), XlsxError> {
+        let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        if let Some(number) = text.parse::<f64>().ok().filter(|_| digits <= DIGITS_MAX) {
+            self.sheet
+                .write_number_with_format(self.row - 1, column, number, &self.formats.dollars)?;
+        }
+        Ok(())
+    }
+
+    /// A day in the row that was pushed last.
+    fn put_date(&mut self, column: u16, day: NaiveDate) -> Result<(), XlsxError> {
+        let year = u16::try_from(day.year()).unwrap_or_default();
+        let (month, day) = (day.month(), day.day());
+        let [month, day] = [month, day].map(|part| u8::try_from(part).unwrap_or_default());
+        let date = ExcelDateTime::from_ymd(year, month, day)?;
+        self.sheet
+            .write_datetime_with_format(self.row - 1, column, &date, &self.formats.date)?;
         Ok(())
     }
 
@@ -281,6 +312,7 @@ fn journal(
                     &line.text,
                 ];
                 rows.push(&texts, &[Amount::from_whole(line.amount)])?;
+                rows.put_date(3, slip.date)?;
             }
         }
     }
@@ -406,6 +438,7 @@ fn assumptions(
             &[item.trim(), &estimated, &billed, &text(&error["difference_usd"])],
             &[],
         )?;
+        rows.put_dollars(3, &text(&error["difference_usd"]))?;
     }
     for rate in each("rates") {
         let item = format!("{} ({})", language.choose("為替レート", "rate"), word(&rate["kind"]));
@@ -426,6 +459,7 @@ fn assumptions(
             &[item, &id, seller.trim(), &text(&invoice["net_usd"])],
             &yen(&invoice["net_jpy"]),
         )?;
+        rows.put_dollars(3, &text(&invoice["net_usd"]))?;
         for tax in invoice["taxes"].as_array().into_iter().flatten() {
             let item = format!(
                 "{} {}",
@@ -436,6 +470,7 @@ fn assumptions(
                 &[&item, &id, &text(&invoice["treatment"]), &text(&tax["usd"])],
                 &yen(&tax["jpy"]),
             )?;
+            rows.put_dollars(3, &text(&tax["usd"]))?;
         }
     }
     for line in each("adjustments") {
@@ -458,6 +493,7 @@ fn assumptions(
             ],
             &[jpy],
         )?;
+        rows.put_dollars(3, &text(&line["usd"]))?;
     }
     for rule in each("allocation_rules") {
         let item = format!("{} {}", language.choose("配賦規則", "rule"), text(&rule["pool"]));
@@ -501,6 +537,7 @@ fn assumptions(
             ],
             &[jpy],
         )?;
+        rows.put_dollars(3, &usd)?;
     }
     tie_out(&mut rows, statement, parts, language)
 }

@@ -181,7 +181,12 @@ async fn expect_workbook(company: &Company, period: &str, more: &[&str]) {
 
 fn cell(cell: &Data) -> String {
     match cell {
-        Data::Float(number) => format!("{number:.0}"),
+        // Yen are whole, dollars as billed.
+        Data::Float(number) => number.to_string(),
+        Data::DateTime(serial) => {
+            let days = chrono::Days::new(format!("{:.0}", serial.as_f64()).parse().unwrap());
+            (chrono::NaiveDate::from_ymd_opt(1899, 12, 30).unwrap() + days).to_string()
+        }
         other => other.to_string(),
     }
 }
