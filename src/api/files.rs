@@ -25,7 +25,7 @@ use crate::store::StoreResult;
 use crate::store::chargeback::list_person_names;
 use crate::store::directory::get_directory;
 use crate::store::files::{FileKey, KeptJournal, count_taken, find_file, keep_file, list_journals, note_download};
-use crate::store::month::{find_state, list_posted};
+use crate::store::month::{PostedSlip, find_state, list_posted};
 use crate::store::statements::{Statement, find_directory, find_known_on, find_statement, list_lines, list_statements};
 use crate::store::tokens::note_personal_data_read;
 
@@ -268,7 +268,8 @@ impl Making {
 
     /// With what the file takes back: once an earlier journal is posted, a file that was made before is another.
     fn digest_with(&self, posted: &PostedBefore) -> String {
-        let taken_back = posted.superseded.iter().map(|kept| kept.journal.to_string());
+        let taken_back = posted.superseded.iter().flat_map(|of| &of.journals);
+        let taken_back = taken_back.map(|kept| kept.journal.to_string());
         let taken_back: Vec<String> = taken_back.collect();
         match taken_back.is_empty() {
             true => self.digest.clone(),
@@ -287,10 +288,10 @@ impl Making {
         match (&question.kind, &self.template) {
             (FileKind::Journal(preset), Some(template)) => {
                 posted.check_date(&sealed, question.posting_date)?;
-                posted.check_known(&sealed)?;
                 let entity = question.legal_entity.as_deref();
                 let system = preset.trim_end_matches(SHEET);
                 let journal = self.journal(&sealed, posted, (system, entity), question)?;
+                posted.check_known(&sealed, &journal.legal_entity)?;
                 let content = match is_sheet(preset) {
                     true => template.write_sheet(&journal)?,
                     false => template.write(&journal, question.encoding)?,
@@ -340,8 +341,7 @@ impl Making {
     ) -> anyhow::Result<Journal> {
         let mut made = journal(sealed, &self.settings, system, entity, question.posting_date)?;
         check_complete(&made)?;
-        let of_entity = |kept: &&KeptJournal| kept.legal_entity == made.legal_entity;
-        if let Some(kept) = posted.superseded.iter().find(of_entity) {
+        if let Some(kept) = posted.journal_of(&made.legal_entity) {
             let before: Journal = serde_json::from_value(kept.journal.clone())
                 .with_context(|| format!("an earlier journal of {} cannot be read", sealed.period))?;
             // What that file itself took back stays taken back.
@@ -357,18 +357,29 @@ impl Making {
 
 /// What the company's books hold of earlier versions of a month.
 struct PostedBefore {
-    /// Journals of the newest earlier statement of the same state that was posted.
-    superseded: Vec<KeptJournal>,
-    /// Its version; 0 where none was posted.
-    version: i32,
+    /// Earlier statements of the same state, the newest first.
+    superseded: Vec<PostedStatement>,
     has_accrual: bool,
+}
+
+struct PostedStatement {
+    version: i32,
+    slips: Vec<PostedSlip>,
+    journals: Vec<KeptJournal>,
+}
+
+impl PostedStatement {
+    /// Whether the books of a legal entity hold it.  Slips that no file named are of every entity, until somebody names one.
+    fn is_in_books_of(&self, legal_entity: &str) -> bool {
+        let is_named = self.slips.iter().any(|posted| !posted.legal_entity.is_empty());
+        !is_named || self.slips.iter().any(|posted| posted.legal_entity == legal_entity)
+    }
 }
 
 impl PostedBefore {
     async fn read(connection: &mut PgConnection, statement: &Statement) -> anyhow::Result<Self> {
         let mut posted = Self {
             superseded: Vec::new(),
-            version: 0,
             has_accrual: false,
         };
         for earlier in list_statements(connection, statement.period).await? {
@@ -376,29 +387,39 @@ impl PostedBefore {
             if earlier.version >= statement.version || slips.is_empty() {
                 continue;
             }
-            // A slip that no file named is of whichever entity has it.
-            let is_posted = |kept: &KeptJournal| {
-                let mut of = slips.iter().map(|posted| &posted.legal_entity);
-                of.any(|entity| entity.is_empty() || *entity == kept.legal_entity)
-            };
             posted.has_accrual |= earlier.state == MonthState::Provisional;
             if earlier.state == statement.state {
-                let journals = list_journals(connection, earlier.statement_id).await?;
-                posted.superseded = journals.into_iter().filter(is_posted).collect();
-                posted.version = earlier.version;
+                posted.superseded.push(PostedStatement {
+                    version: earlier.version,
+                    slips,
+                    journals: list_journals(connection, earlier.statement_id).await?,
+                });
             }
         }
+        posted.superseded.sort_by_key(|of| std::cmp::Reverse(of.version));
         Ok(posted)
     }
 
+    /// The newest statement that the books of a legal entity hold: an entity may have posted an older one than another.
+    fn held_by(&self, legal_entity: &str) -> Option<&PostedStatement> {
+        self.superseded.iter().find(|of| of.is_in_books_of(legal_entity))
+    }
+
+    fn journal_of(&self, legal_entity: &str) -> Option<&KeptJournal> {
+        let mut journals = self.held_by(legal_entity)?.journals.iter();
+        journals.find(|kept| kept.legal_entity == legal_entity)
+    }
+
     /// What was posted is taken back as its file had it, so there is one.
-    fn check_known(&self, sealed: &SealedStatement) -> anyhow::Result<()> {
-        anyhow::ensure!(
-            self.version == 0 || !self.superseded.is_empty(),
-            "statement {0} of {1} is posted, and no file says what its slips hold: export its journal first, with --statement {0}",
-            self.version,
-            sealed.period
-        );
+    fn check_known(&self, sealed: &SealedStatement, legal_entity: &str) -> anyhow::Result<()> {
+        if let Some(held) = self.held_by(legal_entity) {
+            anyhow::ensure!(
+                self.journal_of(legal_entity).is_some(),
+                "statement {0} of {1} is posted, and no file says what its slips hold for {legal_entity}: export its journal first, with --statement {0}",
+                held.version,
+                sealed.period
+            );
+        }
         Ok(())
     }
 

@@ -146,6 +146,68 @@ async fn a_posted_version_is_taken_back_by_the_next() {
     assert_eq!(gross[0], cell("100141", "2026/10/31", "7039", "情報システム部"));
 }
 
+/// Both entities post v1, only JP01 posts v2: of v3 JP01's file takes v2 back, and JP02's still v1.
+#[tokio::test]
+async fn each_entity_takes_back_what_its_own_books_hold() {
+    let company = october_with("own-books", JOURNAL).await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    let close = ["chargeback", "close", "2026-10", "--to", "final"];
+    let file_of = async |entity: &str| {
+        let export = [
+            "chargeback",
+            "export",
+            "2026-10",
+            "--as",
+            "journal:yayoi",
+            "-o",
+            "-",
+            "--legal-entity",
+            entity,
+        ];
+        lines(&company.run(&export).await)
+    };
+    let post = async |entity: &str, slip: &str| {
+        let posted = [
+            "chargeback",
+            "posted",
+            "2026-10",
+            "--slip",
+            slip,
+            "--legal-entity",
+            entity,
+        ];
+        company.run(&posted).await;
+    };
+    let close_anew = async |tax: &str| {
+        company
+            .run(&["chargeback", "reopen", "2026-10", "--reason", "a rule"])
+            .await;
+        let rules = RULES.replace("tax,proportional,,it", tax);
+        company
+            .run(&["allocation", "import", &company.file("rules.csv", &rules)])
+            .await;
+        company.run(&close).await;
+    };
+    company.run(&close).await;
+    for entity in ["JP01", "JP02"] {
+        file_of(entity).await;
+        post(entity, "100131").await;
+    }
+    close_anew("tax,keep,,").await;
+    file_of("JP01").await;
+    post("JP01", "100231").await;
+    close_anew("tax,proportional,,it").await;
+    let numbers = |lines: Vec<(String, String, String, String)>| -> Vec<String> {
+        let mut numbers: Vec<String> = lines.into_iter().map(|line| line.0).collect();
+        numbers.dedup();
+        numbers
+    };
+    assert_eq!(numbers(file_of("JP01").await), ["100241", "100331"]);
+    assert_eq!(numbers(file_of("JP02").await), ["100141", "100331"]);
+}
+
 /// Somebody left and is forgotten: the statement says the same yen under the same digest, and nobody's name with them.
 #[tokio::test]
 async fn a_person_is_forgotten_and_the_statement_stays() {
