@@ -25,6 +25,7 @@ use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
 use crate::store::StoreResult;
 use crate::store::books::{Leaves, assemble};
+use crate::store::chargeback::find_data_as_of;
 use crate::store::cost_bases::list_net_payers;
 use crate::store::directory::list_departments;
 use crate::store::invoices::list_invoices;
@@ -35,6 +36,10 @@ use crate::store::statements::{find_statement, list_postings};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StepRowsView {
     pub period: String,
+    /// `open`, `provisional`, `final` or `locked`.
+    pub state: &'static str,
+    /// When the oldest delivery behind the month was made.
+    pub data_as_of: Option<String>,
     pub step: String,
     pub invoice: Option<String>,
     pub usd: MoneyView,
@@ -187,6 +192,8 @@ pub async fn step_rows(
     let bills = books.bills(invoice.unwrap_or_default());
     let of_bills = list_bill_rows(&mut moment, period, &net_payers, &bills).await?;
     let invoices = list_invoices(&mut moment, Some(period)).await?;
+    let state = find_state(&mut moment, period).await?.state;
+    let data_as_of = find_data_as_of(&mut moment, period).await?;
     moment.commit().await?;
     let is_tax = |row: &BillRow| ChargeClass::of(&row.charge_type) == ChargeClass::Tax;
     let others = |tax: bool| {
@@ -246,6 +253,8 @@ pub async fn step_rows(
     }
     Ok(Some(StepRowsView {
         period: period.to_string(),
+        state: state.as_str(),
+        data_as_of: data_as_of.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
         step: step.to_owned(),
         invoice: invoice.map(str::to_owned),
         usd: MoneyView::new(usd, "USD"),

@@ -16,6 +16,8 @@ use crate::http::query::Query;
 #[template(path = "step.html")]
 struct StepPage {
     period: String,
+    state: &'static str,
+    data_as_of: String,
     step: String,
     invoice: String,
     rows: Vec<RowLine>,
@@ -53,6 +55,8 @@ pub(super) async fn rows(
     });
     Ok(render(&StepPage {
         period: view.period,
+        state: view.state,
+        data_as_of: view.data_as_of.unwrap_or_default(),
         step: view.step,
         invoice: view.invoice.unwrap_or_default(),
         rows: rows.collect(),

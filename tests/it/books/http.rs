@@ -171,6 +171,8 @@ async fn every_step_opens_to_its_rows() {
             let sent = reqwest::get(url.clone()).await.unwrap();
             assert_eq!(sent.status().as_u16(), 200, "{url}");
             let opened_step: Value = serde_json::from_str(&sent.text().await.unwrap()).unwrap();
+            assert_eq!(opened_step["state"], if is_closed { "final" } else { "open" });
+            assert!(opened_step["data_as_of"].is_string(), "{opened_step}");
             let rows = opened_step["rows"].as_array().unwrap();
             let is_beside = name.starts_with("beside");
             let rest = rows
