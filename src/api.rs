@@ -12,6 +12,7 @@ pub mod directory;
 pub mod explain;
 pub mod files;
 pub mod findings;
+pub mod footing;
 pub mod jobs;
 pub mod month;
 pub mod people;

@@ -13,6 +13,7 @@ pub mod keep_registers;
 pub mod load_export;
 mod load_exports;
 pub mod post_journal;
+pub mod reclass_month;
 mod recount_charges;
 pub mod runner;
 pub mod scheduler;

@@ -23,6 +23,7 @@ pub mod jobs;
 pub mod load;
 pub mod manual_pools;
 pub mod month;
+pub mod month_locks;
 pub mod principals;
 pub mod private_server;
 pub mod questions;

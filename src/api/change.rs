@@ -9,6 +9,8 @@ use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
 use super::chargeback::{ViewQuestion, begin_moment, not_loaded, parse_period};
+use super::findings::AsSeen;
+use super::footing::{Footing, footing_in_yen};
 use super::sealed::SealedMonth;
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
@@ -18,7 +20,6 @@ use crate::domain::change::{MonthOf, reasons, reasons_against_budget};
 use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
 use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
-use crate::domain::rate::YenRates;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
@@ -36,7 +37,11 @@ use crate::store::{StoreError, StoreResult};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChangeView {
     pub period: String,
+    #[serde(flatten)]
+    pub footing: Footing,
     pub against: String,
+    /// What the earlier amounts rest on.
+    pub against_footing: Footing,
     pub departments: Vec<DepartmentChangeView>,
 }
 
@@ -62,13 +67,13 @@ pub async fn change(
     connection: &mut PgConnection,
     period: BillingPeriod,
     against: BillingPeriod,
-    yen: YenRates,
+    seen: &AsSeen,
 ) -> StoreResult<Option<ChangeView>> {
     let mut moment = begin_moment(connection).await?;
-    let Some(before) = read(&mut moment, against, yen).await? else {
+    let Some((before, against_footing)) = read(&mut moment, against, seen).await? else {
         return Ok(None);
     };
-    let Some(after) = read(&mut moment, period, yen).await? else {
+    let Some((after, footing)) = read(&mut moment, period, seen).await? else {
         return Ok(None);
     };
     moment.commit().await?;
@@ -101,7 +106,9 @@ pub async fn change(
     departments.sort_by_key(|(change, _)| std::cmp::Reverse(change.units().abs()));
     Ok(Some(ChangeView {
         period: period.to_string(),
+        footing,
         against: against.to_string(),
+        against_footing,
         departments: departments.into_iter().map(|(_, view)| view).collect(),
     }))
 }
@@ -110,14 +117,14 @@ pub async fn change(
 pub async fn change_against_budget(
     connection: &mut PgConnection,
     period: BillingPeriod,
-    yen: YenRates,
+    seen: &AsSeen,
 ) -> StoreResult<Option<BudgetChangeView>> {
     let mut moment = begin_moment(connection).await?;
-    let Some(months) = read(&mut moment, period, yen).await? else {
+    let Some((months, footing)) = read(&mut moment, period, seen).await? else {
         return Ok(None);
     };
     let budgets = list_budgets(&mut moment).await?;
-    let (policy, _) = read_rate_book(&mut moment, yen).await?.resolve(period);
+    let (policy, _) = read_rate_book(&mut moment, seen.yen).await?.resolve(period);
     moment.commit().await?;
     let money = |amount| MoneyView::new(amount, "JPY");
     let nothing = MonthOf::default();
@@ -150,6 +157,7 @@ pub async fn change_against_budget(
     }
     Ok(Some(BudgetChangeView {
         period: period.to_string(),
+        footing,
         departments,
     }))
 }
@@ -158,6 +166,8 @@ pub async fn change_against_budget(
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BudgetChangeView {
     pub period: String,
+    #[serde(flatten)]
+    pub footing: Footing,
     pub departments: Vec<BudgetDepartmentView>,
 }
 
@@ -176,25 +186,27 @@ pub struct BudgetDepartmentView {
 async fn read(
     connection: &mut PgConnection,
     period: BillingPeriod,
-    yen: YenRates,
-) -> StoreResult<Option<BTreeMap<String, MonthOf>>> {
+    seen: &AsSeen,
+) -> StoreResult<Option<(BTreeMap<String, MonthOf>, Footing)>> {
     if find_data_as_of(connection, period).await?.is_none() {
         return Ok(None);
     }
-    let reporting = Reporting::Yen(yen);
-    let (chargeback, postings) = match find_state(connection, period).await?.statement_id {
+    let reporting = Reporting::Yen(seen.yen);
+    let (chargeback, postings, footing) = match find_state(connection, period).await?.statement_id {
         Some(statement_id) => {
             let question = ViewQuestion::of(GroupBy::Department, reporting);
             let sealed = SealedMonth::read(connection, statement_id, &question, None).await?;
             let postings = list_postings(connection, statement_id).await?;
             let postings = postings.into_iter().map(|(_, posting)| posting).collect();
-            (sealed.chargeback, postings)
+            let footing = footing_in_yen(connection, period, None, seen).await?;
+            (sealed.chargeback, postings, footing)
         }
         None => {
             let departments = list_departments(connection).await?;
             let books = assemble(connection, period, &departments, reporting, Leaves::None).await?;
             let chargeback = Chargeback::by_department(period, &books.converted.postings);
-            (chargeback, books.converted.postings)
+            let footing = footing_in_yen(connection, period, Some((&books.rates, &books.findings)), seen).await?;
+            (chargeback, books.converted.postings, footing)
         }
     };
     let mut adjustments: BTreeMap<String, BTreeMap<&'static str, Amount>> = BTreeMap::new();
@@ -218,7 +230,7 @@ async fn read(
             },
         ))
     });
-    Ok(Some(months.collect()))
+    Ok(Some((months.collect(), footing)))
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -256,7 +268,13 @@ pub async fn get_change(
         .unwrap_or(period.previous());
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
-    let view = change(&mut connection, period, against, state.config.currency.yen()).await?;
+    let view = change(
+        &mut connection,
+        period,
+        against,
+        &AsSeen::of(&state.config, state.clock),
+    )
+    .await?;
     Ok(Json(view.ok_or_else(|| not_loaded(against.min(period)))?))
 }
 
@@ -281,6 +299,6 @@ pub async fn get_budget_change(
     let period = parse_period(&period)?;
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
-    let view = change_against_budget(&mut connection, period, state.config.currency.yen()).await?;
+    let view = change_against_budget(&mut connection, period, &AsSeen::of(&state.config, state.clock)).await?;
     Ok(Json(view.ok_or_else(|| not_loaded(period))?))
 }

@@ -9,8 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::acting::{bad, in_reach};
 use super::findings::{AsSeen, period_findings};
+use super::footing::Footing;
 use super::sealed::SealedMonth;
-use super::view::{FindingView, Footing, MoneyView, rates, share};
+use super::view::{FindingView, MoneyView, rates, share};
 use crate::config::{Config, ReportingCurrency};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::books::{Column, LeafAmount, spread_over_leaves};
@@ -430,20 +431,6 @@ pub(super) fn view_of(
             .map(|(currency, amount)| MoneyView::new(*amount, currency))
             .collect(),
     }
-}
-
-/// What amounts of a month in their own currency rest on.
-pub async fn footing(connection: &mut PgConnection, period: BillingPeriod, seen: &AsSeen) -> StoreResult<Footing> {
-    let data_as_of = chargeback::find_data_as_of(connection, period).await?;
-    let findings = period_findings(connection, period, period.next(), seen).await?;
-    let state = find_state(connection, period).await?.state;
-    Ok(Footing {
-        basis: "bill",
-        state: state.as_str(),
-        data_as_of,
-        rates: Vec::new(),
-        findings,
-    })
 }
 
 pub(super) type NamesByCode = std::collections::HashMap<String, (String, Option<String>)>;

@@ -8,7 +8,8 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::findings::{AsSeen, period_findings};
-use super::view::{Footing, MoneyView};
+use super::footing::Footing;
+use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::finding::Severity;
 use crate::http::AppState;

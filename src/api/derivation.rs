@@ -1,4 +1,4 @@
-//! How an amount came to be: `GET /api/v1/explain/department` and `/person`.
+//! How an amount came to be: `GET /api/v1/explain`.
 //!
 //! From the yen back to the dollars, the rate or invoice, the rule that gave the department its share, and the line items.
 
@@ -12,6 +12,8 @@ use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
 use super::chargeback::{begin_moment, not_loaded, parse_period};
+use super::findings::AsSeen;
+use super::footing::{Footing, footing_in_yen};
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::allocation::AllocationRule;
@@ -19,7 +21,6 @@ use crate::domain::books::{Basis, Column, Posting, spread_over_leaves};
 use crate::domain::chargeback::Reporting;
 use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
-use crate::domain::rate::YenRates;
 use crate::domain::statement::StatementLine;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
@@ -46,6 +47,8 @@ pub enum Subject {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DerivationView {
     pub period: String,
+    #[serde(flatten)]
+    pub footing: Footing,
     pub department: Option<String>,
     pub person: Option<String>,
     /// Each part of the amount; they add up to it.
@@ -101,7 +104,7 @@ pub async fn derive(
     connection: &mut PgConnection,
     period: BillingPeriod,
     subject: &Subject,
-    yen: YenRates,
+    seen: &AsSeen,
     with_people: bool,
 ) -> StoreResult<Option<DerivationView>> {
     let mut moment = begin_moment(connection).await?;
@@ -113,15 +116,19 @@ pub async fn derive(
         Subject::Person(id) => (None, Some(id.as_str())),
     };
     let leaves = if person.is_some() { Leaves::People } else { Leaves::None };
-    let reporting = Reporting::Yen(yen);
+    let reporting = Reporting::Yen(seen.yen);
     let departments = list_departments(&mut moment).await?;
-    let parts = match find_state(&mut moment, period).await?.statement_id {
+    let (parts, footing) = match find_state(&mut moment, period).await?.statement_id {
         None => {
             let books = assemble(&mut moment, period, &departments, reporting, leaves).await?;
-            match person {
+            let parts = match person {
                 None => parts_of_department(&books, department.unwrap_or_default()),
                 Some(person) => parts_of_person(&books, person)?,
-            }
+            };
+            (
+                parts,
+                footing_in_yen(&mut moment, period, Some((&books.rates, &books.findings)), seen).await?,
+            )
         }
         // The amounts of a closed month are the sealed ones; the rules that it was sealed with say why.
         Some(statement_id) => {
@@ -138,13 +145,14 @@ pub async fn derive(
             )
             .await?;
             let sealed = SealedParts::of(&statement, &books);
-            match person {
+            let parts = match person {
                 None => {
                     let postings = list_postings(&mut moment, statement_id).await?;
                     sealed.of_department(&postings, department.unwrap_or_default())
                 }
                 Some(person) => sealed.of_person(&list_lines(&mut moment, statement_id).await?, person),
-            }
+            };
+            (parts, footing_in_yen(&mut moment, period, None, seen).await?)
         }
     };
     moment.commit().await?;
@@ -153,6 +161,7 @@ pub async fn derive(
     let total: Amount = parts.iter().filter_map(|part| Amount::parse(&part.amount.amount)).sum();
     Ok(Some(DerivationView {
         period: period.to_string(),
+        footing,
         department: department.map(str::to_owned),
         person: person.map(str::to_owned),
         parts,
@@ -451,8 +460,8 @@ pub async fn explain_amount(
         let what = format!("principals behind a department in {period}");
         note_personal_data_read(&mut connection, &actor, &what, state.clock.now()).await?;
     }
-    let rate = state.config.currency.yen();
-    let view = derive(&mut connection, period, &subject, rate, with_people).await?;
+    let seen = AsSeen::of(&state.config, state.clock);
+    let view = derive(&mut connection, period, &subject, &seen, with_people).await?;
     let view = view.ok_or_else(|| not_loaded(period))?;
     if view.parts.is_empty() && view.line_items.is_empty() {
         return Err(ApiError::NotFound(format!("nothing of {period} is theirs")));

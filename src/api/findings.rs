@@ -13,6 +13,7 @@ use crate::domain::finding::{Finding, Severity};
 use crate::domain::freshness;
 use crate::domain::job::{JobHealth, JobName, health};
 use crate::domain::period::BillingPeriod;
+use crate::domain::rate::YenRates;
 use crate::domain::schedule::Schedule;
 use crate::store::{StoreResult, jobs, status};
 
@@ -22,6 +23,8 @@ pub struct AsSeen {
     pub now: DateTime<Utc>,
     pub schedules: BTreeMap<JobName, Schedule>,
     pub time_zone: Tz,
+    /// How dollars become yen where no invoice says it.
+    pub yen: YenRates,
 }
 
 impl AsSeen {
@@ -33,6 +36,7 @@ impl AsSeen {
                 .map(|job| (job, config.schedule_of(job)))
                 .collect(),
             time_zone: config.calendar.time_zone,
+            yen: config.currency.yen(),
         }
     }
 }

@@ -7,8 +7,10 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::chargeback::{begin_moment, not_loaded, parse_period};
+use super::findings::AsSeen;
+use super::footing::{Footing, footing_in_yen};
 use super::steps::close_settings;
-use super::view::{FindingView, MoneyView};
+use super::view::MoneyView;
 use crate::clock::Clock;
 use crate::config::{CloseConfig, Config};
 use crate::domain::actor::{Action, Actor, authorize};
@@ -18,7 +20,6 @@ use crate::domain::checklist::{ChecklistFacts, Task, TaskPlan, tasks};
 use crate::domain::close::{Check, MonthState};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
-use crate::domain::rate::YenRates;
 use crate::domain::reconciliation::{Provisional, beside, steps, unexplained};
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
@@ -32,6 +33,7 @@ use crate::store::cost_explorer::find_month_total;
 use crate::store::department_statements::{Standing, list_standings};
 use crate::store::directory::list_departments;
 use crate::store::month::{find_state, list_events};
+use crate::store::month_locks::{MonthLock, find_lock};
 use crate::store::questions::count_overdue;
 use crate::store::statements::{Statement, find_statement, list_statements};
 use crate::store::{StoreResult, month};
@@ -40,12 +42,13 @@ use crate::store::{StoreResult, month};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReconciliationView {
     pub period: String,
+    #[serde(flatten)]
+    pub footing: Footing,
     pub steps: Vec<ReconciliationStepView>,
     /// Must be zero.
     pub unexplained: MoneyView,
     /// Cost Explorer beside the bill; null while it was not asked for every day of the month.
     pub cost_explorer: Option<CostExplorerView>,
-    pub findings: Vec<FindingView>,
 }
 
 /// What Cost Explorer says of the month's Bedrock services, without tax, and the bill as it is delivered now.
@@ -68,22 +71,24 @@ pub struct ReconciliationStepView {
 pub async fn reconciliation(
     connection: &mut PgConnection,
     period: BillingPeriod,
-    yen: YenRates,
+    seen: &AsSeen,
 ) -> StoreResult<ReconciliationView> {
     let mut moment = begin_moment(connection).await?;
     let cost_explorer = beside_cost_explorer(&mut moment, period).await?;
     if let Some(statement_id) = find_state(&mut moment, period).await?.statement_id {
         let statement = find_statement(&mut moment, statement_id).await?;
-        return Ok(sealed_reconciliation(&statement, cost_explorer));
+        let footing = footing_in_yen(&mut moment, period, None, seen).await?;
+        return Ok(sealed_reconciliation(&statement, footing, cost_explorer));
     }
     let departments = list_departments(&mut moment).await?;
-    let reporting = Reporting::Yen(yen);
+    let reporting = Reporting::Yen(seen.yen);
     let books = assemble(&mut moment, period, &departments, reporting, Leaves::None).await?;
     let before = find_accrued(&mut moment, period).await?.map(|accrued| Provisional {
         accrued_usd: accrued.usd,
         accrued_jpy: accrued.jpy,
         billed: accrued.billed,
     });
+    let footing = footing_in_yen(&mut moment, period, Some((&books.rates, &books.findings)), seen).await?;
     moment.commit().await?;
     let mut steps = steps(&books.ledger, books.reconciled(), &books.converted, &books.invoices);
     let unexplained = unexplained(&steps);
@@ -101,14 +106,10 @@ pub async fn reconciliation(
     });
     Ok(ReconciliationView {
         period: period.to_string(),
+        footing,
         steps: view.collect(),
         unexplained: MoneyView::new(unexplained, "USD"),
         cost_explorer,
-        findings: books
-            .findings
-            .iter()
-            .map(|finding| FindingView::new(Some(period), finding.clone()))
-            .collect(),
     })
 }
 
@@ -129,7 +130,11 @@ async fn beside_cost_explorer(
 }
 
 /// A closed month is reconciled as it was sealed.
-fn sealed_reconciliation(statement: &Statement, cost_explorer: Option<CostExplorerView>) -> ReconciliationView {
+fn sealed_reconciliation(
+    statement: &Statement,
+    footing: Footing,
+    cost_explorer: Option<CostExplorerView>,
+) -> ReconciliationView {
     let head: serde_json::Value = serde_json::from_str(&statement.head).unwrap_or_default();
     let money = |value: &serde_json::Value, currency: &str| {
         let amount = value.as_str().and_then(Amount::parse).unwrap_or_default();
@@ -148,10 +153,10 @@ fn sealed_reconciliation(statement: &Statement, cost_explorer: Option<CostExplor
     let unexplained: Amount = unexplained.filter_map(|step| Amount::parse(&step.usd.amount)).sum();
     ReconciliationView {
         period: statement.period.to_string(),
+        footing,
         steps,
         unexplained: MoneyView::new(unexplained, "USD"),
         cost_explorer,
-        findings: Vec::new(),
     }
 }
 
@@ -159,8 +164,8 @@ fn sealed_reconciliation(statement: &Statement, cost_explorer: Option<CostExplor
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MonthView {
     pub period: String,
-    /// `open`, `provisional`, `final` or `locked`.
-    pub state: &'static str,
+    #[serde(flatten)]
+    pub footing: Footing,
     /// What is to be done until the month is locked, by whom and until when.
     pub tasks: Vec<TaskView>,
     /// What `close --to final` demands, as it stands now.
@@ -235,11 +240,26 @@ pub struct StatementView {
     pub prepared_by: String,
     pub total: MoneyView,
     pub digest: String,
-    /// Of the statement that was sealed before, whatever its month.
+    /// Of the seal before, a statement or a lock, whatever its month.
     pub previous_digest: Option<String>,
+    /// Who locked the month with it, when, and the seal of that; null while it is not locked.
+    pub approved_by: Option<String>,
+    pub locked_at: Option<String>,
+    pub lock_digest: Option<String>,
 }
 
 impl StatementView {
+    pub fn approved(self, lock: Option<MonthLock>) -> Self {
+        let (record, digest) = lock.map(|lock| (lock.record, lock.digest)).unzip();
+        let record = record.flatten();
+        Self {
+            approved_by: record.as_ref().map(|record| record.approved_by.clone()),
+            locked_at: record.map(|record| record.locked_at.to_rfc3339()),
+            lock_digest: digest,
+            ..self
+        }
+    }
+
     pub fn of(statement: &Statement) -> Self {
         Self {
             version: statement.version,
@@ -249,6 +269,9 @@ impl StatementView {
             total: MoneyView::new(statement.total, "JPY"),
             digest: statement.digest.clone(),
             previous_digest: statement.previous_digest.clone(),
+            approved_by: None,
+            locked_at: None,
+            lock_digest: None,
         }
     }
 }
@@ -326,6 +349,8 @@ pub async fn read_month(
         Some(statement) => Checked {
             checks: Vec::new(),
             total: statement.total,
+            rates: Vec::new(),
+            findings: Vec::new(),
         },
         None => check(&mut moment, period, MonthState::Final, &settings).await?,
     };
@@ -361,12 +386,24 @@ pub async fn read_month(
         by: event.done_by,
         at: event.done_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
     });
+    let footing = {
+        let open = state
+            .statement_id
+            .is_none()
+            .then_some((&checked.rates[..], &checked.findings[..]));
+        footing_in_yen(&mut moment, period, open, &AsSeen::of(config, clock)).await?
+    };
+    let mut views = Vec::new();
+    for statement in &statements {
+        let lock = find_lock(&mut moment, statement.statement_id).await?;
+        views.push(StatementView::of(statement).approved(lock));
+    }
     Ok(MonthView {
         period: period.to_string(),
-        state: state.state.as_str(),
+        footing,
         tasks: tasks(&facts, &plan).into_iter().map(TaskView::of).collect(),
         checks: check_views(&checked.checks),
-        statements: statements.iter().map(StatementView::of).collect(),
+        statements: views,
         steps_taken: steps_taken.collect(),
         posted_slips: posted_slips.into_iter().map(|posted| posted.slip).collect(),
     })
@@ -397,6 +434,6 @@ pub async fn get_reconciliation(
         return Err(not_loaded(period));
     }
     Ok(Json(
-        reconciliation(&mut connection, period, state.config.currency.yen()).await?,
+        reconciliation(&mut connection, period, &AsSeen::of(&state.config, state.clock)).await?,
     ))
 }

@@ -5,9 +5,11 @@ use axum::extract::{Extension, Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::chargeback::{footing, parse_period};
+use super::chargeback::parse_period;
 use super::findings::AsSeen;
-use super::view::{Footing, MoneyView};
+use super::footing::Footing;
+use super::footing::footing;
+use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};

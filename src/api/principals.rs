@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::acting::{bad, in_reach, once, read};
-use super::chargeback::{footing, not_loaded, parse_period};
+use super::chargeback::{not_loaded, parse_period};
 use super::directory::{DirectoryChangeView, import_settings};
 use super::findings::AsSeen;
-use super::view::{Footing, MoneyView};
+use super::footing::Footing;
+use super::footing::footing;
+use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::attribution::State as AttributionState;
 use crate::domain::suggestion::{Suggestion, likely_owner, suggest};

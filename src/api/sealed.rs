@@ -1,11 +1,10 @@
 //! A closed month as it was sealed: what a later delivery, rate or rule says is a finding, never another figure.
 
-use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::chargeback::{ChargebackView, NamesByCode, ViewQuestion, regroup, view_of};
-use super::view::{FindingView, Footing, MoneyView, RateView};
+use super::footing::{Footing, sealed_moment};
+use super::view::{FindingView, MoneyView};
 use crate::domain::books::{LeafAmount, Posting};
 use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
 use crate::domain::close::MonthState;
@@ -89,16 +88,14 @@ impl SealedMonth {
             self.restated
                 .map(|amount| restated_finding(&self.statement, self.state, amount)),
         );
-        let head: Value = serde_json::from_str(&self.statement.head).unwrap_or_default();
+        let (data_as_of, rates) = sealed_moment(&self.statement);
         let footing = Footing {
             basis: "bill",
             state: self.state.as_str(),
-            data_as_of: head["data_as_of"]
-                .as_str()
-                .and_then(|text| text.parse::<DateTime<Utc>>().ok()),
+            data_as_of,
             rates: match reporting {
                 Reporting::Usd => Vec::new(),
-                Reporting::Yen(_) => rates_of(&head),
+                Reporting::Yen(_) => rates,
             },
             findings,
         };
@@ -146,19 +143,4 @@ fn restated_finding(statement: &Statement, state: MonthState, amount: Amount) ->
         amount: Some(MoneyView::new(amount, "USD")),
         lines: None,
     }
-}
-
-fn rates_of(head: &Value) -> Vec<RateView> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let rates = head["rates"].as_array().into_iter().flatten().map(|rate| RateView {
-        value: text(&rate["value"]).unwrap_or_default(),
-        source_currency: "USD",
-        target_currency: "JPY",
-        kind: text(&rate["kind"]).unwrap_or_default(),
-        date: text(&rate["date"]),
-        source: text(&rate["source"]).unwrap_or_default(),
-        invoice: text(&rate["invoice"]),
-        locked: true,
-    });
-    rates.collect()
 }

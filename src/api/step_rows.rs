@@ -10,6 +10,8 @@ use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
 use super::chargeback::{begin_moment, parse_period};
+use super::findings::AsSeen;
+use super::footing::Footing;
 use super::month::reconciliation;
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
@@ -25,7 +27,6 @@ use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
 use crate::store::StoreResult;
 use crate::store::books::{Leaves, assemble};
-use crate::store::chargeback::find_data_as_of;
 use crate::store::cost_bases::list_net_payers;
 use crate::store::directory::list_departments;
 use crate::store::invoices::list_invoices;
@@ -36,10 +37,8 @@ use crate::store::statements::{find_statement, list_postings};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StepRowsView {
     pub period: String,
-    /// `open`, `provisional`, `final` or `locked`.
-    pub state: &'static str,
-    /// When the oldest delivery behind the month was made.
-    pub data_as_of: Option<String>,
+    #[serde(flatten)]
+    pub footing: Footing,
     pub step: String,
     pub invoice: Option<String>,
     pub usd: MoneyView,
@@ -172,9 +171,10 @@ pub async fn step_rows(
     connection: &mut PgConnection,
     period: BillingPeriod,
     (step, invoice): (&str, Option<&str>),
-    yen: YenRates,
+    seen: &AsSeen,
 ) -> StoreResult<Option<StepRowsView>> {
-    let all = reconciliation(connection, period, yen).await?.steps;
+    let reconciliation = reconciliation(connection, period, seen).await?;
+    let (footing, all) = (reconciliation.footing, reconciliation.steps);
     let (mut usd, mut jpy, mut found) = (Amount::ZERO, Amount::ZERO, false);
     for one in all
         .iter()
@@ -187,13 +187,11 @@ pub async fn step_rows(
         return Ok(None);
     };
     let mut moment = begin_moment(connection).await?;
-    let books = Books::read(&mut moment, period, yen).await?;
+    let books = Books::read(&mut moment, period, seen.yen).await?;
     let net_payers = list_net_payers(&mut moment, period).await?;
     let bills = books.bills(invoice.unwrap_or_default());
     let of_bills = list_bill_rows(&mut moment, period, &net_payers, &bills).await?;
     let invoices = list_invoices(&mut moment, Some(period)).await?;
-    let state = find_state(&mut moment, period).await?.state;
-    let data_as_of = find_data_as_of(&mut moment, period).await?;
     moment.commit().await?;
     let is_tax = |row: &BillRow| ChargeClass::of(&row.charge_type) == ChargeClass::Tax;
     let others = |tax: bool| {
@@ -253,8 +251,7 @@ pub async fn step_rows(
     }
     Ok(Some(StepRowsView {
         period: period.to_string(),
-        state: state.as_str(),
-        data_as_of: data_as_of.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
+        footing,
         step: step.to_owned(),
         invoice: invoice.map(str::to_owned),
         usd: MoneyView::new(usd, "USD"),
@@ -301,6 +298,6 @@ pub async fn read_step(state: &AppState, period: BillingPeriod, query: &StepQuer
     let mut connection = state.database.pool.acquire().await?;
     let invoice = query.invoice.as_deref().filter(|invoice| !invoice.is_empty());
     let asked = (query.step.as_str(), invoice);
-    let found = step_rows(&mut connection, period, asked, state.config.currency.yen()).await?;
+    let found = step_rows(&mut connection, period, asked, &AsSeen::of(&state.config, state.clock)).await?;
     found.ok_or_else(|| ApiError::NotFound(format!("{period} has no step '{}' of that invoice", query.step)))
 }

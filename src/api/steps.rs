@@ -25,6 +25,7 @@ use crate::jobs::close_month::{self, AttributionWords, CloseSettings, Closed};
 use crate::sources::csv_table::CsvTable;
 use crate::sources::finance_csv::read_journal_mappings;
 use crate::store::StoreError;
+use crate::store::month_locks::find_lock;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -157,7 +158,10 @@ pub async fn lock(
         async || {
             let settings = close_settings(&state.config)?;
             let locked = close_month::lock(&state.database, period, &settings, (&actor, state.clock)).await;
-            let statement = StatementView::of(&locked.map_err(refused)?);
+            let statement = locked.map_err(refused)?;
+            let mut connection = state.database.pool.acquire().await?;
+            let lock = find_lock(&mut connection, statement.statement_id).await?;
+            let statement = StatementView::of(&statement).approved(lock);
             Ok((
                 StatusCode::OK,
                 view(period, MonthState::Locked, Some(statement), Vec::new()),

@@ -1,6 +1,5 @@
 //! Parts that several answers share: money, findings, and what an amount rests on.
 
-use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -113,59 +112,7 @@ impl From<StoredFinding> for FindingView {
     }
 }
 
-/// What the amounts of an answer rest on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Footing {
-    /// `bill`, or `estimate` for what is not billed yet; never both.
-    pub basis: &'static str,
-    /// `open`, `provisional`, `final` or `locked`.
-    pub state: &'static str,
-    /// When the oldest delivery behind the amounts was made.
-    pub data_as_of: Option<DateTime<Utc>>,
-    pub rates: Vec<RateView>,
-    pub findings: Vec<FindingView>,
-}
-
 /// A share as a decimal string, such as `0.1234`.
 pub fn share(value: Option<Decimal>) -> Option<String> {
     value.map(|share| share.to_string())
-}
-
-/// Digits in groups of three: `1234567.5` is `1,234,567.5`.
-pub fn grouped(amount: &str) -> String {
-    let (sign, rest) = amount.strip_prefix('-').map_or(("", amount), |rest| ("-", rest));
-    let (whole, fraction) = rest
-        .split_once('.')
-        .map_or((rest, None), |(whole, fraction)| (whole, Some(fraction)));
-    let mut text = String::from(sign);
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        text.push('.');
-        text.push_str(fraction);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_are_grouped() {
-        for (plain, shown) in [
-            ("0", "0"),
-            ("-1", "-1"),
-            ("1234567.5", "1,234,567.5"),
-            ("-123", "-123"),
-            ("1000", "1,000"),
-            ("-0.001", "-0.001"),
-        ] {
-            assert_eq!(grouped(plain), shown);
-        }
-    }
 }

@@ -11,10 +11,10 @@ use super::CommandContext;
 use super::output::{self, Table};
 use crate::api::change::{ReasonView, change, change_against_budget};
 use crate::api::chargeback::{self, ChargebackQuery, ChargebackView, not_loaded, nothing_to_show};
-use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::chargeback::GroupBy;
 use crate::domain::period::BillingPeriod;
+use crate::domain::text::grouped;
 use crate::store::tokens::note_personal_data_read;
 
 #[derive(Debug, Subcommand)]
@@ -171,7 +171,7 @@ async fn why(context: &CommandContext, period: BillingPeriod, against: Option<Bi
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
     let against = against.unwrap_or(period.previous());
-    let view = change(&mut connection, period, against, context.config.currency.yen()).await?;
+    let view = change(&mut connection, period, against, &context.as_seen()).await?;
     let view = view.ok_or_else(|| not_loaded(against.min(period)))?;
     let mut table = Table::new(&["department", "reason", "JPY"]);
     for department in &view.departments {
@@ -213,7 +213,7 @@ async fn why_not_budget(context: &CommandContext, period: BillingPeriod) -> anyh
     authorize(&context.actor, Action::ReadChargeback)?;
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
-    let view = change_against_budget(&mut connection, period, context.config.currency.yen()).await?;
+    let view = change_against_budget(&mut connection, period, &context.as_seen()).await?;
     let view = view.ok_or_else(|| not_loaded(period))?;
     let mut table = Table::new(&["department", "reason", "JPY"]);
     for department in &view.departments {

@@ -3,7 +3,7 @@
 use super::CommandContext;
 use super::output::{self, Table};
 use crate::api::costs::{Question, answer, parse_day, parse_dimension, parse_filter};
-use crate::api::view::grouped;
+use crate::domain::text::grouped;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CostsArguments {

@@ -8,9 +8,9 @@ use super::output::{self, Table};
 use crate::api::chargeback::not_loaded;
 use crate::api::derivation::{Subject, derive};
 use crate::api::explain::{self, UsageTypeView};
-use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::period::BillingPeriod;
+use crate::domain::text::grouped;
 use crate::store::tokens::note_personal_data_read;
 
 #[derive(Debug, Subcommand)]
@@ -141,8 +141,7 @@ async fn amount(context: &CommandContext, period: BillingPeriod, subject: Subjec
     let mut connection = database.pool.acquire().await?;
     let what = format!("explanation of {subject:?} in {period}");
     note_personal_data_read(&mut connection, &context.actor, &what, context.clock.now()).await?;
-    let rate = context.config.currency.yen();
-    let view = derive(&mut connection, period, &subject, rate, true).await?;
+    let view = derive(&mut connection, period, &subject, &context.as_seen(), true).await?;
     let view = view.ok_or_else(|| not_loaded(period))?;
     let mut table = Table::new(&["what", "as billed", "exact JPY", "rounding", "JPY", "because"]);
     for part in &view.parts {

@@ -3,10 +3,10 @@
 use super::CommandContext;
 use super::output::{self, Table};
 use crate::api::month::{MonthView, read_month};
-use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::close::Check;
 use crate::domain::period::BillingPeriod;
+use crate::domain::text::grouped;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct MonthArguments {
@@ -38,7 +38,7 @@ pub(super) async fn run(context: &CommandContext, arguments: MonthArguments) -> 
         ]);
     }
     output::print(context.format(), &view, &table)?;
-    eprintln!("{} is {}; {}", view.period, view.state, next_step(&view));
+    eprintln!("{} is {}; {}", view.period, view.footing.state, next_step(&view));
     for event in &view.steps_taken {
         let version = event
             .version
@@ -66,7 +66,7 @@ fn next_step(view: &MonthView) -> String {
         .filter(|check| !check.passed)
         .map(|check| check.check);
     let blocking = blocking.collect::<Vec<_>>().join(", ");
-    match view.state {
+    match view.footing.state {
         "open" | "provisional" if blocking.is_empty() => format!("next: anbun chargeback close {period} --to final"),
         "open" => format!(
             "next: anbun chargeback close {period} --to provisional, or mend for --to final: {blocking} (those to decide may be waived with --accept CHECK=REASON)"

@@ -7,9 +7,9 @@ use super::{CommandContext, NeedsDecision};
 use crate::api::chargeback::not_loaded;
 use crate::api::month::{ReconciliationView, reconciliation};
 use crate::api::step_rows::step_rows;
-use crate::api::view::grouped;
 use crate::domain::actor::{Action, authorize};
 use crate::domain::period::BillingPeriod;
+use crate::domain::text::grouped;
 use crate::store::chargeback::find_data_as_of;
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,7 @@ pub(super) async fn run(context: &CommandContext, arguments: ReconcileArguments)
     }
     if let Some(step) = &arguments.step {
         let asked = (step.as_str(), arguments.invoice.as_deref());
-        let found = step_rows(&mut connection, arguments.period, asked, context.config.currency.yen()).await?;
+        let found = step_rows(&mut connection, arguments.period, asked, &context.as_seen()).await?;
         let view = found.with_context(|| format!("{} has no step '{step}' of that invoice", arguments.period))?;
         let mut table = Table::new(&["what", "department", "account", "product", "lines", "USD", "JPY"]);
         for row in &view.rows {
@@ -56,8 +56,7 @@ pub(super) async fn run(context: &CommandContext, arguments: ReconcileArguments)
         );
         return Ok(());
     }
-    let view: ReconciliationView =
-        reconciliation(&mut connection, arguments.period, context.config.currency.yen()).await?;
+    let view: ReconciliationView = reconciliation(&mut connection, arguments.period, &context.as_seen()).await?;
     let mut table = Table::new(&["step", "invoice", "USD", "JPY"]);
     for step in &view.steps {
         table.push(vec![
@@ -73,7 +72,7 @@ pub(super) async fn run(context: &CommandContext, arguments: ReconcileArguments)
         let difference = grouped(&explorer.difference.amount);
         eprintln!("beside: Cost Explorer {total} USD without tax, the bill {bill} USD; {difference} USD apart");
     }
-    output::print_findings(&view.findings);
+    output::print_findings(&view.footing.findings);
     if view.unexplained.amount != "0" {
         return Err(NeedsDecision(format!("{} USD are unexplained", view.unexplained.amount)).into());
     }

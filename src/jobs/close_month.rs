@@ -19,6 +19,8 @@ use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::attribution::{AttributionSettings, Rule};
 use crate::domain::close::{Check, MonthState, StepError, may_close, waive};
+use crate::domain::finding::Finding;
+use crate::domain::invoice::RateOfBill;
 use crate::domain::journal::Mapping;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
@@ -26,7 +28,8 @@ use crate::domain::rate::YenRates;
 use crate::store::chargeback::list_periods;
 use crate::store::database::Database;
 use crate::store::directory::get_versioned_directory_at;
-use crate::store::month::{MonthStep, connect_for_step, find_state, list_states, take_step};
+use crate::store::month::{MonthStep, connect_for_step, find_state, list_posted, list_states, take_step};
+use crate::store::month_locks::seal_lock;
 use crate::store::reattribution::reattribute;
 use crate::store::statements::{Sealing, Statement, find_statement, keep_directory, list_lines, seal};
 use crate::store::{StoreError, StoreResult};
@@ -194,14 +197,18 @@ pub async fn lock(
         let what = format!("statement {} of {period}: {}", statement.version, missing.join(", "));
         return Err(StepError::NotPosted(what).into());
     }
+    let at = clock.now();
+    let reason = (statement.prepared_by == actor.name).then_some("one person: [close] two_person is off");
+    let posted = list_posted(&mut transaction, statement_id).await?;
+    seal_lock(&mut transaction, &statement, (&actor.name, at), &posted, reason).await?;
     let step = MonthStep {
         period,
         from: state.state,
         to: MonthState::Locked,
         statement_id: Some(statement_id),
-        reason: (statement.prepared_by == actor.name).then_some("one person: [close] two_person is off"),
+        reason,
         by: &actor.name,
-        at: clock.now(),
+        at,
     };
     take_step(&mut transaction, &step).await?;
     transaction.commit().await.map_err(StoreError::from)?;
@@ -260,6 +267,9 @@ pub struct Checked {
     pub checks: Vec<Check>,
     /// What the month comes to, in yen.
     pub total: Amount,
+    /// What it was converted by, and what its books found.
+    pub rates: Vec<RateOfBill>,
+    pub findings: Vec<Finding>,
 }
 
 /// The checks of a month as it stands now, for the list of what is left to do.
@@ -273,6 +283,8 @@ pub async fn check(
     Ok(Checked {
         checks: month.checks(target, settings),
         total: month.books.converted.total(),
+        rates: month.books.rates,
+        findings: month.books.findings,
     })
 }
 

@@ -138,9 +138,7 @@ pub async fn seal(connection: &mut PgConnection, sealing: &Sealing<'_>) -> Store
     let version = sqlx::query_file_scalar!("queries/statements/next_version.sql", sealing.period.first_day())
         .fetch_one(&mut *connection)
         .await?;
-    let previous = sqlx::query_file_scalar!("queries/statements/find_last.sql")
-        .fetch_optional(&mut *connection)
-        .await?;
+    let previous = find_last_digest(connection).await?;
     let mut head = serde_json::Map::new();
     head.insert("period".to_owned(), sealing.period.to_string().into());
     head.insert("version".to_owned(), version.into());
@@ -194,6 +192,12 @@ pub async fn seal(connection: &mut PgConnection, sealing: &Sealing<'_>) -> Store
         digest,
         previous_digest: previous,
     })
+}
+
+/// The digest that the chain of seals ends with, of statements and locks; none before the first.
+pub(super) async fn find_last_digest(connection: &mut PgConnection) -> StoreResult<Option<String>> {
+    let last = sqlx::query_file_scalar!("queries/statements/find_last.sql");
+    Ok(last.fetch_optional(connection).await?)
 }
 
 async fn write_lines(

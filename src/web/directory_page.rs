@@ -9,8 +9,8 @@ use axum::response::Response;
 
 use super::error_page::{PageError, render};
 use crate::api::directory::{ChangeQuestion, DirectoryTable, RowsQuery, change_by, rows_of};
-use crate::api::view::grouped;
 use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::text::grouped;
 use crate::http::AppState;
 use crate::http::error::ApiError;
 

@@ -2,7 +2,8 @@
 
 use rust_decimal::Decimal;
 
-use crate::api::view::{MoneyView, grouped};
+use crate::api::view::MoneyView;
+use crate::domain::text::grouped;
 
 /// `¥1,234,567` or `$1,234.57`; a page shows cents, the API every digit.
 pub(super) fn money(money: &MoneyView) -> String {

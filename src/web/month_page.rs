@@ -7,9 +7,11 @@ use axum::response::Response;
 use super::error_page::{PageError, render};
 use super::figures::money;
 use crate::api::chargeback::parse_period;
+use crate::api::findings::AsSeen;
 use crate::api::month::{MonthView, ReconciliationView, read_month, reconciliation};
-use crate::api::view::{MoneyView, grouped};
+use crate::api::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::text::grouped;
 use crate::http::AppState;
 
 #[derive(Template)]
@@ -57,6 +59,7 @@ struct StatementLine {
     state: &'static str,
     sealed_at: String,
     by: String,
+    approved_by: String,
     total: String,
     digest: String,
 }
@@ -70,7 +73,7 @@ pub(super) async fn month(
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
     let month = read_month(&mut connection, period, &state.config, state.clock).await?;
-    let steps = reconciliation(&mut connection, period, state.config.currency.yen()).await?;
+    let steps = reconciliation(&mut connection, period, &AsSeen::of(&state.config, state.clock)).await?;
     Ok(render(&page(month, steps)))
 }
 
@@ -124,6 +127,7 @@ fn page(month: MonthView, reconciliation: ReconciliationView) -> MonthPage {
             .collect::<String>()
             .replace('T', " "),
         by: statement.prepared_by.clone(),
+        approved_by: statement.approved_by.clone().unwrap_or_default(),
         total: money(&statement.total),
         digest: statement.digest.chars().take(12).collect(),
     });
@@ -142,7 +146,7 @@ fn page(month: MonthView, reconciliation: ReconciliationView) -> MonthPage {
         )
     });
     MonthPage {
-        state: month.state,
+        state: month.footing.state,
         tasks: tasks.collect(),
         checks: checks.collect(),
         steps: steps.collect(),

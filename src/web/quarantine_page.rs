@@ -16,8 +16,8 @@ use crate::api::directory::DirectoryChangeView;
 use crate::api::principals::{
     AskRequest, AssignRequest, PrincipalView, PrincipalsQuery, ask_by, assign_by, read_principals,
 };
-use crate::api::view::grouped;
 use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::text::grouped;
 use crate::http::AppState;
 use crate::http::error::ApiError;
 

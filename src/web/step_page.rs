@@ -7,8 +7,8 @@ use axum::response::Response;
 use super::error_page::{PageError, render};
 use crate::api::chargeback::parse_period;
 use crate::api::step_rows::{StepQuery, read_step};
-use crate::api::view::grouped;
 use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::text::grouped;
 use crate::http::AppState;
 use crate::http::query::Query;
 
@@ -55,8 +55,12 @@ pub(super) async fn rows(
     });
     Ok(render(&StepPage {
         period: view.period,
-        state: view.state,
-        data_as_of: view.data_as_of.unwrap_or_default(),
+        state: view.footing.state,
+        data_as_of: view
+            .footing
+            .data_as_of
+            .map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+            .unwrap_or_default(),
         step: view.step,
         invoice: view.invoice.unwrap_or_default(),
         rows: rows.collect(),

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use crate::api::department_statements::{
     AnswerRequest, SendQuestion, StandingsView, answer as note, send as send_all, standings,
 };
-use crate::api::view::grouped;
 use crate::cli::output::{self, Table};
 use crate::cli::{CommandContext, NeedsDecision, Usage};
 use crate::domain::actor::{Action, authorize};
 use crate::domain::period::BillingPeriod;
+use crate::domain::text::grouped;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct SendArguments {

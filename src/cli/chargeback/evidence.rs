@@ -18,6 +18,7 @@ use crate::domain::period::BillingPeriod;
 use crate::store::chargeback::find_data_as_of;
 use crate::store::files::list_files;
 use crate::store::month::find_state;
+use crate::store::month_locks::find_lock;
 use crate::store::statements::{canonical, find_directory, list_statements};
 use crate::store::tokens::note_personal_data_read;
 
@@ -48,13 +49,20 @@ pub(super) async fn run(context: &CommandContext, arguments: EvidenceArguments) 
     }
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let mut written: Vec<(String, String)> = Vec::new();
-    let mut broken: Vec<i32> = Vec::new();
+    let (mut broken, mut broken_locks): (Vec<i32>, Vec<i32>) = Default::default();
     for statement in &statements {
         let text = canonical(&mut connection, statement).await?;
         let name = format!("statement-v{}.txt", statement.version);
         let digest = write(&folder, &name, text.as_bytes(), &mut written)?;
         if digest != statement.digest {
             broken.push(statement.version);
+        }
+        if let Some(lock) = find_lock(&mut connection, statement.statement_id).await? {
+            let name = format!("lock-v{}.txt", statement.version);
+            let digest = write(&folder, &name, lock.text.as_bytes(), &mut written)?;
+            if digest != lock.digest || lock.record.is_none_or(|record| record.statement != statement.digest) {
+                broken_locks.push(statement.version);
+            }
         }
         for file in list_files(&mut connection, statement.statement_id).await? {
             let name = format!("files/v{}-{:03}-{}", statement.version, file.file_id, file.file_name);
@@ -114,8 +122,10 @@ pub(super) async fn run(context: &CommandContext, arguments: EvidenceArguments) 
             statement.digest
         );
     }
-    if !broken.is_empty() {
-        bail!("what is stored of statements {broken:?} is not what was sealed: somebody changed the database");
+    for (what, broken) in [("statements", broken), ("locks", broken_locks)] {
+        if !broken.is_empty() {
+            bail!("what is stored of {what} {broken:?} is not what was sealed: somebody changed the database");
+        }
     }
     Ok(())
 }

@@ -7,11 +7,11 @@ use anyhow::Context;
 use chrono::NaiveDate;
 
 use crate::api::files::{FileKind, FileQuestion, file};
-use crate::api::view::grouped;
 use crate::cli::{CommandContext, Usage};
 use crate::documents::Language;
 use crate::documents::encoding::Encoding;
 use crate::domain::period::BillingPeriod;
+use crate::domain::text::grouped;
 use crate::sources::csv_table::CsvTable;
 use crate::sources::finance_csv::read_journal_mappings;
 

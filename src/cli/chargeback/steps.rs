@@ -2,22 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::bail;
-
 use crate::api::month::{StatementView, check_views};
-use crate::api::view::grouped;
 use crate::cli::month::{check_row, checks_table};
 use crate::cli::{CommandContext, NeedsDecision, Usage, output};
-use crate::domain::actor::{Action, authorize};
 use crate::domain::close::{Check, MonthState};
-use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
+use crate::domain::text::grouped;
 use crate::jobs::close_month::{self, Closed};
 use crate::jobs::post_journal::{Posting, post_journal};
-use crate::store::directory::list_departments;
-use crate::store::month::find_state;
-use crate::store::statements::list_postings;
-use crate::store::true_ups::{Reclass, delete_reclass, has_settled_reclass, record_reclass, sum_reclassed};
+use crate::jobs::reclass_month::{self, Move};
 
 #[derive(serde::Serialize)]
 struct CloseView {
@@ -153,68 +146,25 @@ pub(in crate::cli) struct ReclassArguments {
 }
 
 pub(super) async fn reclass(context: &CommandContext, arguments: ReclassArguments) -> anyhow::Result<()> {
-    authorize(&context.actor, Action::CloseMonths)?;
     let database = context.database().await?;
-    let mut connection = database.pool.acquire().await?;
     let period = arguments.period;
-    if find_state(&mut connection, period).await?.state != MonthState::Locked {
-        bail!("{period} is not locked: correct the directory, and reopen the month where it is closed");
-    }
     if let Some(number) = arguments.remove {
-        if has_settled_reclass(&mut connection, period, number).await? {
-            bail!("reclass {number} is in a closed month: move it back with another one");
-        }
-        if !delete_reclass(&mut connection, period, number).await? {
-            bail!("{period} has no reclass {number}");
-        }
+        reclass_month::remove_reclass(&database, period, number, &context.actor).await?;
         eprintln!("reclass {number} of {period} is taken back");
         return Ok(());
     }
-    let (from, to) = (arguments.from.unwrap_or_default(), arguments.to.unwrap_or_default());
-    let (jpy, reason) = (arguments.jpy.unwrap_or_default(), arguments.reason.unwrap_or_default());
-    if reason.trim().is_empty() || jpy == 0 || from == to {
-        bail!("a reclass names two departments, an amount above 0 and a reason");
-    }
-    let departments = list_departments(&mut connection).await?;
-    for code in [&from, &to] {
-        if !departments.iter().any(|department| department.code == *code) {
-            bail!("department '{code}' is not in the directory");
-        }
-    }
-    let charged: Amount = match find_state(&mut connection, period).await?.statement_id {
-        Some(statement_id) => {
-            let postings = list_postings(&mut connection, statement_id).await?;
-            let own = postings
-                .iter()
-                .filter(|(_, posting)| posting.department.as_ref() == Some(&from));
-            own.map(|(_, posting)| posting.amount).sum()
-        }
-        None => Amount::ZERO,
+    let wanted = Move {
+        from: arguments.from.unwrap_or_default(),
+        to: arguments.to.unwrap_or_default(),
+        jpy: arguments.jpy.unwrap_or_default(),
+        reason: arguments.reason.unwrap_or_default(),
     };
-    let moved = sum_reclassed(&mut connection, period, &from).await?;
-    if Amount::from_whole(jpy.into()) > charged - moved {
-        bail!(
-            "{from} was charged ¥{} in {period}, and ¥{} of it are moved already; no more can be moved",
-            grouped(&charged.to_string()),
-            grouped(&moved.to_string())
-        );
-    }
-    let reclass = Reclass {
-        reclass_id: 0,
-        origin: period,
-        from_department: from,
-        to_department: to,
-        jpy: Amount::from_whole(jpy.into()),
-        reason: reason.trim().to_owned(),
-        approved_by: context.actor.name.clone(),
-        bill: Default::default(),
-    };
-    let number = record_reclass(&mut connection, &reclass, context.clock.now()).await?;
+    let number = reclass_month::reclass(&database, period, &wanted, (&context.actor, context.clock)).await?;
     eprintln!(
         "reclass {number}: ¥{} of {period} from {} to {}, in the next open month",
-        grouped(&reclass.jpy.to_string()),
-        reclass.from_department,
-        reclass.to_department
+        grouped(&wanted.jpy.to_string()),
+        wanted.from,
+        wanted.to
     );
     Ok(())
 }

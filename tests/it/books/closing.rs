@@ -501,6 +501,10 @@ async fn an_auditor_can_check_the_evidence() {
     company
         .run(&["chargeback", "export", "2026-10", "--as", "csv", "-o", "/dev/null"])
         .await;
+    company
+        .run(&["chargeback", "posted", "2026-10", "--slip", "100231"])
+        .await;
+    company.run(&["chargeback", "lock", "2026-10"]).await;
     let folder = company.folder.join("evidence");
     let pack = ["chargeback", "evidence", "2026-10", "-o", folder.to_str().unwrap()];
     company.run(&pack).await;
@@ -530,6 +534,17 @@ async fn an_auditor_can_check_the_evidence() {
         );
         assert!(sums.contains(&line), "{sums}");
     }
+    // The approval is a seal of its own, of the statement and what was posted, and the next link of the chain.
+    let locked = &month["statements"][1];
+    assert!(sums.contains(&format!("{}  lock-v2.txt", locked["lock_digest"].as_str().unwrap())));
+    let lock = std::fs::read_to_string(folder.join("lock-v2.txt")).unwrap();
+    let digest = locked["digest"].as_str().unwrap();
+    assert!(
+        lock.starts_with(&format!("{digest}\n")) && lock.contains("\"slips\":[[\"\",\"100231\"]]"),
+        "{lock}"
+    );
+    assert_eq!(locked["approved_by"], locked["prepared_by"]);
+    assert!(lock.contains("one person"), "{lock}");
     let text = std::fs::read_to_string(folder.join("statement-v2.txt")).unwrap();
     assert!(!text.contains("sato") && text.contains("EUINJP26-100"));
     let (_, said) = company.refused(&pack).await;
@@ -542,5 +557,18 @@ async fn an_auditor_can_check_the_evidence() {
     let (_, said) = company
         .refused(&["chargeback", "evidence", "2026-10", "-o", again.to_str().unwrap()])
         .await;
-    assert!(said.contains("somebody changed the database"), "{said}");
+    assert!(said.contains("of statements [2] is not"), "{said}");
+    sqlx::query("update month_locks set record = replace(record, 'approved_by', 'approved_bY')")
+        .execute(&company.installation.database.pool)
+        .await
+        .unwrap();
+    sqlx::query("update statement_lines set amount = amount - 1 where line = 0 and statement_id = 2")
+        .execute(&company.installation.database.pool)
+        .await
+        .unwrap();
+    let third = company.folder.join("third");
+    let (_, said) = company
+        .refused(&["chargeback", "evidence", "2026-10", "-o", third.to_str().unwrap()])
+        .await;
+    assert!(said.contains("of locks [2] is not"), "{said}");
 }

@@ -150,6 +150,46 @@ async fn a_month_is_closed_over_http() {
     assert_eq!(lock(secrets[0].clone()).await, 200);
 }
 
+/// Whatever says amounts says what they rest on: by the open books, and as they were sealed.
+#[tokio::test]
+async fn every_answer_with_money_says_what_it_rests_on() {
+    let company = recorded("footing").await;
+    let server = Serving::start(&company.installation).await;
+    for state in ["open", "final"] {
+        if state == "final" {
+            company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+        }
+        for path in [
+            "/api/v1/chargeback/2026-10",
+            "/api/v1/chargeback/2026-10/change?against=2026-10",
+            "/api/v1/chargeback/2026-10/budgets",
+            "/api/v1/months/2026-10",
+            "/api/v1/reconciliation/2026-10",
+            "/api/v1/reconciliation/2026-10/rows?step=statement",
+            "/api/v1/explain?department=sales&period=2026-10",
+            "/api/v1/explain?person=p1&period=2026-10",
+        ] {
+            let answer = get(&server, path).await;
+            assert_eq!(
+                (&answer["basis"], &answer["state"]),
+                (&json!("bill"), &json!(state)),
+                "{path}"
+            );
+            assert!(
+                answer["data_as_of"].is_string() && answer["findings"].is_array(),
+                "{path}: {answer}"
+            );
+            // Only what a sealed month was divided by is locked.
+            let rates = answer["rates"].as_array().unwrap();
+            assert!(!rates.is_empty(), "{path}: {answer}");
+            assert!(
+                rates.iter().all(|rate| rate["locked"] == (state == "final")),
+                "{path}: {answer}"
+            );
+        }
+    }
+}
+
 /// Each number from the invoice to the statement opens to rows that add up to it, before the close and after it.
 #[tokio::test]
 async fn every_step_opens_to_its_rows() {

@@ -135,11 +135,18 @@ async fn what_comes_after_the_lock_is_novembers() {
     };
     let (_, said) = company.refused(&again("13000").await).await;
     assert!(said.contains("¥1,000 of it are moved already"), "{said}");
+    // Two who settle at one moment cannot move more together than each could alone.
+    let rest = again("12000").await;
+    let (one, other) = tokio::join!(company.installation.run(&rest), company.installation.run(&rest));
+    assert_ne!(one.status.success(), other.status.success());
+    company
+        .run(&["chargeback", "reclass", "2026-10", "--remove", "2"])
+        .await;
     company.run(&again("5").await).await;
-    let remove = ["chargeback", "reclass", "2026-10", "--remove", "2"];
+    let remove = ["chargeback", "reclass", "2026-10", "--remove", "3"];
     company.run(&remove).await;
     let (_, said) = company.refused(&remove).await;
-    assert!(said.contains("has no reclass 2"), "{said}");
+    assert!(said.contains("has no reclass 3"), "{said}");
     let november = [row("engineering", 627, 627), row("sales", -1_747, -137)];
     assert_eq!(adjusted(&company, "2026-11").await, november);
     // By person they are the department's own.
