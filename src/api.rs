@@ -1,6 +1,7 @@
 //! JSON, one file per resource.  The commands print the same views.  Imports domain, store, http.
 
 mod acting;
+pub mod budget_status;
 pub mod budgets;
 pub mod change;
 pub mod chargeback;
@@ -85,6 +86,8 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(registers::list_invoices, registers::changes::post_invoices))
         .routes(routes!(registers::list_rules, registers::changes::post_rules))
         .routes(routes!(budgets::get_budgets, budgets::post_budgets))
+        .routes(routes!(budget_status::get_statuses))
+        .routes(routes!(budget_status::get_status))
         .routes(routes!(registers::list_pools, registers::changes::post_pool))
         .routes(routes!(
             directory::departments::list_rows,

@@ -31,6 +31,7 @@ pub mod rates;
 pub mod reattribution;
 pub mod recounts;
 pub mod serve_lock;
+pub mod spending;
 pub mod statements;
 pub mod status;
 pub mod tokens;

@@ -13,6 +13,7 @@ use super::registers::changes::Row;
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::budget::{Budget, BudgetScope};
+use crate::domain::threshold::Threshold;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::jobs::keep_registers::keep_budgets;
@@ -43,6 +44,8 @@ pub struct BudgetView {
     /// Null for those who may not see people.
     pub owner_person_id: Option<String>,
     pub channel: String,
+    /// Such as `80%;1000000;forecast 100%`.
+    pub thresholds: String,
     pub valid_from: String,
     /// Exclusive.
     pub valid_to: Option<String>,
@@ -62,6 +65,7 @@ impl BudgetView {
             with_tax: budget.with_tax,
             owner_person_id: Some(budget.owner_person_id.clone()),
             channel: budget.channel.clone(),
+            thresholds: Threshold::list_text(&budget.thresholds),
             valid_from: budget.valid_from.to_string(),
             valid_to: budget.valid_to.map(|to| to.to_string()),
         }

@@ -8,6 +8,7 @@ use super::money::{Amount, Ratio};
 use super::named::named;
 use super::period::BillingPeriod;
 use super::rate::check_rate;
+use super::threshold::Threshold;
 
 named! {
     BudgetScope {
@@ -66,6 +67,7 @@ pub struct Budget {
     pub with_tax: bool,
     pub owner_person_id: String,
     pub channel: String,
+    pub thresholds: Vec<Threshold>,
     pub valid_from: BillingPeriod,
     /// Exclusive.
     pub valid_to: Option<BillingPeriod>,
@@ -90,6 +92,14 @@ impl Budget {
         }
         if self.currency == "JPY" && self.amount.whole().is_none() {
             return refuse("amount", "yen are whole");
+        }
+        if self.currency == "JPY"
+            && self
+                .thresholds
+                .iter()
+                .any(|of| matches!(of, Threshold::Amount(yen) if yen.whole().is_none()))
+        {
+            return refuse("thresholds", "yen are whole");
         }
         if self.valid_to.is_some_and(|to| to <= self.valid_from) {
             return refuse("valid_to", "it is the first month in which the budget no longer holds");
@@ -136,6 +146,7 @@ mod tests {
             with_tax: false,
             owner_person_id: String::new(),
             channel: String::new(),
+            thresholds: Threshold::DEFAULT.to_vec(),
             valid_from: "2026-04".parse().unwrap_or_else(|e| panic!("{e}")),
             valid_to: None,
         }

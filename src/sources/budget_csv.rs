@@ -3,6 +3,7 @@
 use super::csv_table::{CsvError, CsvLine, CsvTable};
 use crate::domain::budget::{Budget, BudgetBasis, BudgetScope, Frequency};
 use crate::domain::money::Amount;
+use crate::domain::threshold::Threshold;
 
 const COLUMNS: &[&str] = &[
     "name",
@@ -15,7 +16,14 @@ const COLUMNS: &[&str] = &[
     "valid_from",
     "valid_to",
 ];
-const OPTIONAL: &[&str] = &["basis", "with_allocated", "with_tax", "owner_person_id", "channel"];
+const OPTIONAL: &[&str] = &[
+    "basis",
+    "with_allocated",
+    "with_tax",
+    "owner_person_id",
+    "channel",
+    "thresholds",
+];
 
 /// Reads all budgets; they take the place of those that hold.
 pub fn read_budgets(table: &CsvTable) -> Result<Vec<Budget>, CsvError> {
@@ -67,6 +75,7 @@ fn budget(line: &CsvLine<'_>) -> Result<Budget, CsvError> {
         with_tax: flag("with_tax")?,
         owner_person_id: line.text("owner_person_id"),
         channel: line.text("channel"),
+        thresholds: Threshold::parse_list(&line.text("thresholds")).map_err(|what| line.refuse("thresholds", what))?,
         valid_from: line
             .month("valid_from")?
             .ok_or_else(|| line.refuse("valid_from", "it is empty"))?,

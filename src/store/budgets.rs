@@ -5,8 +5,10 @@ use sqlx::PgConnection;
 
 use super::{StoreError, StoreResult};
 use crate::domain::budget::{Budget, BudgetBasis, BudgetScope, Frequency};
+use crate::domain::budget_status::Raise;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
+use crate::domain::threshold::Threshold;
 
 /// The budgets that hold, in their order.
 pub async fn list_budgets(connection: &mut PgConnection) -> StoreResult<Vec<Budget>> {
@@ -28,6 +30,7 @@ pub async fn list_budgets(connection: &mut PgConnection) -> StoreResult<Vec<Budg
             with_tax: row.with_tax,
             owner_person_id: row.owner_person_id,
             channel: row.channel,
+            thresholds: Threshold::parse_list(&row.thresholds).unwrap_or_else(|_| Threshold::DEFAULT.to_vec()),
             valid_from: BillingPeriod::of(row.valid_from),
             valid_to: row.valid_to.map(BillingPeriod::of),
         })
@@ -62,6 +65,7 @@ pub async fn replace_budgets(
             budget.with_tax,
             budget.owner_person_id,
             budget.channel,
+            Threshold::list_text(&budget.thresholds),
             budget.valid_from.first_day(),
             budget.valid_to.map(BillingPeriod::first_day),
         )
@@ -69,4 +73,24 @@ pub async fn replace_budgets(
         .await?;
     }
     Ok(version)
+}
+
+/// Raises that were approved, whenever they hold.
+pub async fn list_raises(connection: &mut PgConnection) -> StoreResult<Vec<Raise>> {
+    let rows = sqlx::query_file!("queries/budgets/list_raises.sql")
+        .fetch_all(connection)
+        .await?;
+    let raises = rows.into_iter().map(|row| {
+        Ok(Raise {
+            raise_id: row.raise_id,
+            budget: row.budget,
+            amount: Amount::from_decimal(row.amount).ok_or(StoreError::TooLarge)?,
+            valid_from: row.valid_from,
+            valid_to: row.valid_to,
+            reason: row.reason,
+            ringi: row.ringi,
+            approved_by: row.approved_by,
+        })
+    });
+    raises.collect()
 }

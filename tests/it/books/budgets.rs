@@ -85,3 +85,50 @@ async fn a_department_is_not_at_its_budget_for_reasons_that_add_up() {
     );
     assert_eq!(view["departments"].as_array().unwrap().len(), 2);
 }
+
+/// Sales used 76.67 USD: 11,500.50 yen at the budget's 150, rounded once.  No day of October is open any more, so nothing is foreseen
+/// beyond it.  Of the fiscal year April to September were never loaded, and that is said and not taken for 0.
+#[tokio::test]
+async fn a_budget_says_what_is_spent_and_what_it_does_not_know() {
+    let company = october_with("budget-status", "").await;
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
+        .await;
+    company
+        .run(&["budgets", "import", &company.file("budgets.csv", BUDGETS)])
+        .await;
+    let of = async |name: &'static str| -> Value {
+        let view = company.json(&["budgets", "status", name, "--period", "2026-10"]).await;
+        view["data"][0].clone()
+    };
+    let sales = of("Sales").await;
+    assert_eq!(sales["spent"]["amount"], "11501");
+    assert_eq!(
+        (&sales["percent"], &sales["spent_usd"]["amount"]),
+        (&"115.0".into(), &"76.67".into())
+    );
+    assert_eq!(sales["forecast"]["basis"], "estimate");
+    assert_eq!(sales["forecast"]["expected"]["amount"], "11501");
+    assert_eq!(sales["forecast"]["runs_out_on"], "2026-10-05");
+    assert_eq!(
+        (&sales["days_left"], &sales["limit"]["amount"]),
+        (&0.into(), &"10000".into())
+    );
+    let research = of("Research").await;
+    assert_eq!(research["spent"]["amount"], "33.33");
+    assert_eq!(
+        (&research["from"], &research["to"]),
+        (&"2026-10".into(), &"2027-01".into())
+    );
+    let (code, said) = company
+        .refused(&["budgets", "status", "All", "--period", "2026-10"])
+        .await;
+    assert!(code == Some(3) && said.contains("2026-04, 2026-05"), "{said}");
+    let (code, said) = company.refused(&["budgets", "status", "--period", "2027-01"]).await;
+    assert!(code == Some(3) && said.contains("is not known, and not 0"), "{said}");
+
+    let server = crate::peers::Serving::start(&company.installation).await;
+    let (status, body) = server.get("/api/v1/budgets/Sales/status?period=2026-10").await;
+    assert!(status == 200 && body.contains("\"percent\":\"115.0\""), "{body}");
+    assert_eq!(server.get("/api/v1/budgets/Nobody/status").await.0, 404);
+}
