@@ -88,6 +88,8 @@ create table outbox (
     attempts integer not null default 0,
     -- Whether an attempt ended without saying whether it was taken.
     is_unknown boolean not null default false,
+    -- Attempts after one that ended so.
+    repeats integer not null default 0,
     lease uuid,
     leased_until timestamptz,
     sent_at timestamptz,

@@ -1,6 +1,7 @@
 //! JSON, one file per resource.  The commands print the same views.  Imports domain, store, http.
 
 mod acting;
+pub mod alerts;
 pub mod budget_status;
 pub mod budgets;
 pub mod change;
@@ -87,6 +88,10 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(registers::list_rules, registers::changes::post_rules))
         .routes(routes!(budgets::get_budgets, budgets::post_budgets))
         .routes(routes!(budget_status::get_statuses))
+        .routes(routes!(alerts::get_alerts))
+        .routes(routes!(alerts::get_why))
+        .routes(routes!(alerts::ack))
+        .routes(routes!(alerts::snooze))
         .routes(routes!(budget_status::get_status))
         .routes(routes!(registers::list_pools, registers::changes::post_pool))
         .routes(routes!(

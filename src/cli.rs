@@ -1,5 +1,6 @@
 //! Commands, one file each; they do the wiring.  Data on stdout, progress and errors on stderr.
 
+mod alerts;
 mod allocation;
 mod budgets;
 mod chargeback;
@@ -107,6 +108,9 @@ enum Command {
     /// What the company means to spend
     #[command(subcommand)]
     Budgets(budgets::BudgetsCommand),
+    /// What budgets said, and why
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// Tokens that open the server
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -298,6 +302,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             Command::Invoices(command) => invoices::run(&context, command).await,
             Command::Allocation(command) => allocation::run(&context, command).await,
             Command::Budgets(command) => budgets::run(&context, command).await,
+            Command::Alerts(command) => alerts::run(&context, command).await,
             Command::Token(command) => token::run(&context, command).await,
             Command::Job(command) => job::run(&context, command).await,
             Command::Setup(command) => setup::run(&context, command).await,

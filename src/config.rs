@@ -3,11 +3,13 @@
 //! `ANBUN__SECTION__KEY` overrides a setting, `ANBUN__SECTION__KEY_FILE` reads it from a file (for secrets).  A key that
 //! is not known is an error with the nearest one that is: a setting that is silently ignored is a wrong figure later.
 
+mod alerts;
 mod aws;
 mod close;
 mod schedule;
 mod settings;
 
+pub use alerts::{AlertsConfig, ChannelConfig, SlackConfig};
 pub use aws::{AwsConfig, CostExplorerConfig, ExportConfig};
 pub use close::{CalendarConfig, CloseConfig};
 pub use schedule::ScheduleConfig;
@@ -45,6 +47,8 @@ pub struct Config {
     pub close: CloseConfig,
     pub journal: JournalConfig,
     pub mail: MailConfig,
+    pub slack: SlackConfig,
+    pub alerts: AlertsConfig,
     pub exports: Vec<ExportConfig>,
     pub aws: AwsConfig,
     pub cost_explorer: CostExplorerConfig,
@@ -245,6 +249,8 @@ impl Config {
         config.attribution.settings()?;
         config.check_exports()?;
         config.schedule.check()?;
+        config.slack.check()?;
+        config.alerts.check()?;
         Ok(config)
     }
 
@@ -254,7 +260,7 @@ impl Config {
             JobName::LoadExports => !self.exports.is_empty(),
             JobName::FetchCostExplorer => self.cost_explorer.enabled,
             JobName::CheckAwsSetup => self.exports.iter().any(ExportConfig::is_delivered_by_aws),
-            JobName::RecountCharges => true,
+            JobName::RecountCharges | JobName::EvaluateBudgets => true,
         };
         if has_work { self.schedule.of(job) } else { Schedule::Off }
     }
@@ -277,11 +283,20 @@ impl Config {
         Ok(())
     }
 
-    /// The settings as TOML, without the password of the database.
+    /// The settings as TOML, without what is secret.
     pub fn shown(&self) -> String {
         let mut shown = self.clone();
         for url in [&mut shown.database.url, &mut shown.mail.url] {
             hide_password(url);
+        }
+        let secrets = [
+            &mut shown.slack.token,
+            &mut shown.slack.webhook_url,
+            &mut shown.slack.signing_secret,
+            &mut shown.alerts.webhook_secret,
+        ];
+        for secret in secrets.into_iter().flatten() {
+            "...".clone_into(secret);
         }
         toml::to_string(&shown).unwrap_or_default()
     }

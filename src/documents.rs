@@ -85,21 +85,9 @@ impl SealedStatement {
     }
 }
 
-/// The language of headers and sheets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    Japanese,
-    English,
-}
+pub use crate::domain::language::Language;
 
 impl Language {
-    const fn choose(self, japanese: &'static str, english: &'static str) -> &'static str {
-        match self {
-            Self::Japanese => japanese,
-            Self::English => english,
-        }
-    }
-
     const fn column(self, column: Column) -> &'static str {
         match column {
             Column::Direct => self.choose("直課", "direct"),

@@ -32,6 +32,7 @@ pub mod freshness;
 pub mod invoice;
 pub mod job;
 pub mod journal;
+pub mod language;
 pub mod money;
 mod named;
 pub mod period;

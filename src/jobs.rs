@@ -3,9 +3,12 @@
 //! The scheduled jobs are one file each; `runner` keeps one run of a job at a time and writes down how it went,
 //! `scheduler` decides when.
 
+pub mod alerting;
 pub mod allocate;
+pub mod answer_alerts;
 pub mod check_aws_setup;
 pub mod close_month;
+pub mod evaluate_budgets;
 pub mod fetch_bank_rates;
 mod fetch_cost_explorer;
 pub mod import_directory;
@@ -17,6 +20,7 @@ pub mod reclass_month;
 mod recount_charges;
 pub mod runner;
 pub mod scheduler;
+pub mod send_alerts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +34,7 @@ use crate::domain::finding::Finding;
 use crate::domain::job::JobName;
 use crate::domain::period::BillingPeriod;
 use crate::domain::schedule::Schedule;
+use crate::jobs::alerting::AlertSettings;
 use crate::sources::aws::AwsAccess;
 use crate::sources::cur::ExportLocation;
 use crate::store::database::Database;
@@ -69,6 +74,7 @@ pub struct JobContext {
     pub account: AwsAccess,
     /// None where the settings do not ask for it.
     pub cost_explorer: Option<CostExplorerSettings>,
+    pub alerts: AlertSettings,
     pub schedules: BTreeMap<JobName, Schedule>,
     pub time_zone: Tz,
     /// This program among others that work on the same database.
@@ -118,5 +124,6 @@ async fn perform(job: JobName, with: &JobContext, report: &mut RunReport) -> any
         JobName::FetchCostExplorer => fetch_cost_explorer::fetch_cost_explorer(with, report).await,
         JobName::CheckAwsSetup => check_aws_setup::check_aws_setup(with, report).await,
         JobName::RecountCharges => recount_charges::recount_charges(with, report).await,
+        JobName::EvaluateBudgets => evaluate_budgets::evaluate_budgets(with, report).await,
     }
 }

@@ -2,6 +2,7 @@
 //! Imports domain only.
 
 pub mod accruals;
+pub mod alerts;
 pub mod allocation;
 pub mod books;
 pub mod budgets;
@@ -24,6 +25,7 @@ pub mod load;
 pub mod manual_pools;
 pub mod month;
 pub mod month_locks;
+pub mod outbox;
 pub mod principals;
 pub mod private_server;
 pub mod questions;

@@ -47,6 +47,24 @@ known as (
         null
     from job_findings as j
     where (j.billing_period >= $1 and j.billing_period < $2) or (j.billing_period is null and $3)
+
+    union all
+
+    -- Messages that nobody takes: one finding for each reason.
+    select
+        null, '', 'finding',
+        case when o.state = 'dead' then 'alerts_not_sent' else 'alerts_wait' end,
+        'error',
+        o.way || ': ' || o.error_code,
+        count(*) || case
+            when o.state = 'dead' then ' messages were given up: '
+            else ' messages wait and are sent when it is mended: '
+        end || max(o.error),
+        'see docs/RUNBOOK.md, Alerts; ''anbun alerts test'' tries it',
+        null, null, count(*), null
+    from outbox as o
+    where $3 and o.error_code is not null and (o.state = 'dead' or o.attempts >= 3) and o.created_at > now() - interval '30 days'
+    group by o.state, o.way, o.error_code
 )
 
 select

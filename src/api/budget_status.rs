@@ -158,7 +158,8 @@ pub fn budget_question(config: &Config, clock: Clock, period: Option<BillingPeri
     })
 }
 
-fn calendar(config: &Config) -> anyhow::Result<BusinessCalendar> {
+/// Business days by the settings.
+pub fn calendar(config: &Config) -> anyhow::Result<BusinessCalendar> {
     let closed = config.calendar.closed();
     Ok(BusinessCalendar {
         holidays: read_holidays(config.calendar.holidays.as_deref())?,

@@ -27,7 +27,7 @@ use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
-use crate::messages::mail::{Mail, MailServer, written};
+use crate::messages::mail::{Attached, Mail, MailServer, written};
 use crate::store::department_statements::{Answered, Sent, Standing, list_standings, note_answer, note_sent};
 use crate::store::directory::get_directory;
 use crate::store::month::find_state;
@@ -210,8 +210,11 @@ pub async fn send(
             to_address: &owner.email,
             subject: &letter.subject,
             text: &letter.text,
-            file_name: &letter.file_name,
-            table: &letter.table,
+            attached: Some(Attached {
+                file_name: &letter.file_name,
+                table: &letter.table,
+            }),
+            id: None,
         };
         let sent = match (&server, folder) {
             (Some(server), _) => server.send(&mail).await.map_err(anyhow::Error::from),

@@ -8,12 +8,16 @@ use clap::Subcommand;
 use super::locations::{account_access, cost_explorer_settings, export_account, export_location};
 use super::output::{self, Table};
 use super::{CommandContext, NeedsDecision};
+use crate::api::budget_status::calendar;
 use crate::api::jobs::{self as view, JobsView};
 use crate::config::Config;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::job::JobName;
+use crate::jobs::alerting::{AlertSettings, ChannelSettings, SlackWay};
 use crate::jobs::runner::{RunOutcome, run_job};
+use crate::jobs::send_alerts::{ANSWERS_WITHIN, MailWay, Ways};
 use crate::jobs::{JobContext, NamedExport};
+use crate::messages::slack_client::SlackBot;
 use crate::store::database::Database;
 use crate::store::jobs::Trigger;
 
@@ -52,6 +56,7 @@ pub(super) fn job_context(context: &CommandContext, database: Database, actor: A
         attribution: config.attribution.settings()?,
         exports: named_exports(config),
         account: account_access(config),
+        alerts: alert_settings(config)?,
         cost_explorer: config.cost_explorer.enabled.then(|| cost_explorer_settings(config)),
         schedules: JobName::ALL
             .into_iter()
@@ -59,6 +64,59 @@ pub(super) fn job_context(context: &CommandContext, database: Database, actor: A
             .collect(),
         time_zone: config.calendar.time_zone,
         replica: replica(),
+    })
+}
+
+/// How alerts are made and where they go.
+pub(super) fn alert_settings(config: &Config) -> anyhow::Result<AlertSettings> {
+    let slack = &config.slack;
+    let channels = slack.channels.iter().map(|channel| {
+        let of = ChannelSettings {
+            language: channel.language.unwrap_or(slack.language),
+            names: channel.names,
+        };
+        (channel.name.clone(), of)
+    });
+    Ok(AlertSettings {
+        fiscal_year_start_month: config.calendar.fiscal_year_start_month,
+        yen: config.currency.yen(),
+        calendar: calendar(config)?,
+        slack: match (&slack.token, &slack.webhook_url) {
+            (Some(_), _) => SlackWay::Bot,
+            (None, Some(_)) => SlackWay::Webhook,
+            (None, None) => SlackWay::None,
+        },
+        default_channel: slack.default_channel.clone().unwrap_or_default(),
+        language: slack.language,
+        channels: channels.collect(),
+        public_url: config.server.public_url.clone(),
+        has_buttons: slack.signing_secret.is_some() && slack.token.is_some(),
+        has_webhook: config.alerts.webhook_url.is_some(),
+        has_mail: config.alerts.mail && config.mail.url.is_some() && config.mail.from.is_some(),
+    })
+}
+
+/// The ways out that the settings name.
+pub(super) fn ways(config: &Config) -> anyhow::Result<Ways> {
+    // No address of ours or theirs is followed anywhere else.
+    let http = reqwest::Client::builder()
+        .timeout(ANSWERS_WITHIN)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?;
+    let (slack, alerts, mail) = (&config.slack, &config.alerts, &config.mail);
+    Ok(Ways {
+        slack: slack
+            .token
+            .as_ref()
+            .map(|token| SlackBot::new(http.clone(), &slack.api, token)),
+        slack_webhook: slack.webhook_url.clone(),
+        webhook: alerts.webhook_url.clone().zip(alerts.webhook_secret.clone()),
+        mail: mail
+            .url
+            .clone()
+            .zip(mail.from.clone())
+            .map(|(url, from)| MailWay { url, from }),
+        http,
     })
 }
 

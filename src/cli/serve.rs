@@ -8,10 +8,11 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::watch;
 
 use super::CommandContext;
-use super::job::job_context;
+use super::job::{job_context, ways};
 use crate::domain::actor::{Actor, Role};
 use crate::http::{AppState, server};
 use crate::jobs::scheduler::run_schedule;
+use crate::jobs::send_alerts::run_sender;
 use crate::store::database::Database;
 use crate::store::serve_lock::ServeLock;
 use crate::{api, web};
@@ -60,6 +61,13 @@ pub(super) async fn serve(context: &CommandContext, database: Database, address:
     server::check_exposure(&state, address).await?;
     let router = server::application(api::router().merge(web::router()), state);
     let (ask_to_stop, stop) = watch::channel(false);
+    let sender = run_sender(
+        jobs.database.clone(),
+        ways(&context.config)?,
+        context.clock,
+        stop.clone(),
+    );
+    let sender = tokio::spawn(sender);
     let scheduler = tokio::spawn(run_schedule(jobs, stop));
     let asked = ask_to_stop.clone();
     let served = server::serve(router, address, move || {
@@ -69,5 +77,6 @@ pub(super) async fn serve(context: &CommandContext, database: Database, address:
     // Also where the server could not even begin.
     ask_to_stop.send_replace(true);
     scheduler.await.context("the scheduler ended early")?;
+    sender.await.context("the sender of alerts ended early")?;
     served
 }

@@ -14,6 +14,7 @@ pub struct ScheduleConfig {
     pub fetch_cost_explorer: String,
     pub check_aws_setup: String,
     pub recount_charges: String,
+    pub evaluate_budgets: String,
 }
 
 impl Default for ScheduleConfig {
@@ -24,6 +25,7 @@ impl Default for ScheduleConfig {
             fetch_cost_explorer: default(JobName::FetchCostExplorer),
             check_aws_setup: default(JobName::CheckAwsSetup),
             recount_charges: default(JobName::RecountCharges),
+            evaluate_budgets: default(JobName::EvaluateBudgets),
         }
     }
 }
@@ -34,6 +36,7 @@ const fn setting_of(job: JobName) -> &'static str {
         JobName::FetchCostExplorer => "fetch_cost_explorer",
         JobName::CheckAwsSetup => "check_aws_setup",
         JobName::RecountCharges => "recount_charges",
+        JobName::EvaluateBudgets => "evaluate_budgets",
     }
 }
 
@@ -44,6 +47,7 @@ impl ScheduleConfig {
             JobName::FetchCostExplorer => &self.fetch_cost_explorer,
             JobName::CheckAwsSetup => &self.check_aws_setup,
             JobName::RecountCharges => &self.recount_charges,
+            JobName::EvaluateBudgets => &self.evaluate_budgets,
         }
     }
 

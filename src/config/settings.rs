@@ -109,6 +109,44 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "",
         "the sender of letters, such as anbun <anbun@example.com>",
     ),
+    (
+        "slack.token",
+        "",
+        "a bot's token (xoxb-...) with chat:write, and channels:history or groups:history to look before it repeats; a secret",
+    ),
+    (
+        "slack.webhook_url",
+        "",
+        "an incoming webhook, where there is no bot; a secret",
+    ),
+    (
+        "slack.default_channel",
+        "",
+        "the channel, by its id such as C0123ABCD, of budgets that name none",
+    ),
+    (
+        "slack.signing_secret",
+        "",
+        "of the Slack app: messages have buttons where it is given; a secret",
+    ),
+    ("slack.language", "\"ja\"", "ja or en"),
+    ("slack.api", "\"https://slack.com/api\"", "address of Slack's Web API"),
+    (
+        "slack.channels",
+        "",
+        "channels that differ: name, language (ja or en), and names = true where people may be named; elsewhere it is models, routes and head counts from five on",
+    ),
+    (
+        "alerts.webhook_url",
+        "",
+        "a receiver of the company's own; each alert is posted to it as JSON, signed",
+    ),
+    (
+        "alerts.webhook_secret",
+        "",
+        "key of the signature (HMAC-SHA256), at least 16 characters; a secret",
+    ),
+    ("alerts.mail", "false", "alerts go to budget owners by [mail] as well"),
     ("exports.name", "", "what an export is called in reports"),
     (
         "exports.location",
@@ -207,6 +245,11 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "schedule.recount_charges",
         "\"daily 06:10\"",
         "reads the open months a second time, when nobody waits for a page",
+    ),
+    (
+        "schedule.evaluate_budgets",
+        "\"every 1h\"",
+        "after each load at once; every hour because forecasts and raises change without one",
     ),
     (
         "attribution.order",

@@ -66,6 +66,8 @@ pub enum Action {
     KeepRegisters,
     /// Close, reopen and lock months.
     CloseMonths,
+    /// Say that an alert is seen to, or wants silence.
+    AnswerAlerts,
     /// Make what anbun needs in the AWS account.
     SetUpAws,
 }
@@ -79,14 +81,19 @@ pub struct NotAllowed {
 
 /// The policy.
 pub fn authorize(actor: &Actor, action: Action) -> Result<(), NotAllowed> {
-    use Action::{ChangeDirectory, CloseMonths, KeepRegisters, LoadData, ReadChargeback, ReadOperations, ReadPeople};
+    use Action::{
+        AnswerAlerts, ChangeDirectory, CloseMonths, KeepRegisters, LoadData, ReadChargeback, ReadOperations, ReadPeople,
+    };
     let allowed = match actor.role {
         Role::Admin => true,
         Role::Finance => matches!(
             action,
-            ReadChargeback | ReadPeople | ReadOperations | ChangeDirectory | KeepRegisters | CloseMonths
+            ReadChargeback | ReadPeople | ReadOperations | ChangeDirectory | KeepRegisters | CloseMonths | AnswerAlerts
         ),
-        Role::Operator => matches!(action, ReadChargeback | ReadOperations | ChangeDirectory | LoadData),
+        Role::Operator => matches!(
+            action,
+            ReadChargeback | ReadOperations | ChangeDirectory | LoadData | AnswerAlerts
+        ),
     };
     if allowed {
         Ok(())

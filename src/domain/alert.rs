@@ -3,6 +3,8 @@
 //! A threshold speaks once a window.  It can speak again only after a restatement took the amount back under it by a margin, or
 //! after the budget was changed.  Of several thresholds that are crossed at once the highest is told, and all are recorded.
 
+pub mod facts;
+
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,18 @@ named! {
         Anomaly = "anomaly",
         /// A principal, model, region or product that was never there before.
         FirstSeen = "first_seen",
+    }
+}
+
+named! {
+    /// A way out.
+    Way {
+        /// A bot, with `chat.postMessage`.
+        Slack = "slack",
+        SlackWebhook = "slack_webhook",
+        /// The company's own receiver.
+        Webhook = "webhook",
+        Mail = "mail",
     }
 }
 
@@ -46,6 +60,16 @@ impl Cause {
             self,
             Self::Reattribution | Self::Rule | Self::Restatement | Self::BudgetChange
         )
+    }
+}
+
+named! {
+    /// How long somebody wants silence.
+    Silence {
+        Day = "day",
+        Week = "week",
+        /// Until the end of the budget's window.
+        Window = "window",
     }
 }
 
@@ -236,8 +260,11 @@ impl Look<'_> {
             before.spent
         };
         if amount_before >= level {
-            // It was so much before: the limit came down to it.
-            return Cause::BudgetChange;
+            // It was so much before: the limit came down to it, or the days were too early to say it.
+            return match threshold.is_forecast() && before.limit == self.status.limit {
+                true => Cause::NewUse,
+                false => Cause::BudgetChange,
+            };
         }
         if amount_before + self.worth(self.new_use(before)) >= level {
             return Cause::NewUse;

@@ -14,14 +14,17 @@ pub enum JobName {
     FetchCostExplorer,
     CheckAwsSetup,
     RecountCharges,
+    /// Whether budgets speak; also asked for after each load.
+    EvaluateBudgets,
 }
 
 impl JobName {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::LoadExports,
         Self::FetchCostExplorer,
         Self::CheckAwsSetup,
         Self::RecountCharges,
+        Self::EvaluateBudgets,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -30,6 +33,7 @@ impl JobName {
             Self::FetchCostExplorer => "fetch-cost-explorer",
             Self::CheckAwsSetup => "check-aws-setup",
             Self::RecountCharges => "recount-charges",
+            Self::EvaluateBudgets => "evaluate-budgets",
         }
     }
 

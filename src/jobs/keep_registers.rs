@@ -15,6 +15,7 @@ use crate::domain::cost_basis::BasisOfPayer;
 use crate::domain::directory::{Department, departments_in};
 use crate::domain::finding::Finding;
 use crate::domain::invoice::{Invoice, InvoiceKind, compare_invoices};
+use crate::domain::job::JobName;
 use crate::domain::period::BillingPeriod;
 use crate::domain::principal::Principal;
 use crate::domain::rate::{Rate, YenRates};
@@ -29,6 +30,7 @@ use crate::store::budgets::replace_budgets;
 use crate::store::cost_bases::record_basis;
 use crate::store::directory::{get_directory, list_departments};
 use crate::store::invoices::{delete_invoice, list_invoices, record_invoice};
+use crate::store::jobs::request_run;
 use crate::store::manual_pools::{StoredManualPool, delete_manual_pool, list_payers, record_manual_pool};
 use crate::store::month::{find_state, list_states, lock_steps, refuse_closed};
 use crate::store::questions::{Question, note_question};
@@ -454,6 +456,7 @@ pub async fn keep_budgets(
         return Ok((budgets, None));
     }
     let version = replace_budgets(&mut transaction, &budgets, &actor.name, clock.now()).await?;
+    request_run(&mut transaction, JobName::EvaluateBudgets, &actor.name, clock.now()).await?;
     transaction.commit().await?;
     Ok((budgets, Some(version)))
 }

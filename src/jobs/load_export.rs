@@ -18,10 +18,12 @@ use crate::domain::coverage;
 use crate::domain::delivery::Delivery;
 use crate::domain::directory::Directory;
 use crate::domain::finding::Finding;
+use crate::domain::job::JobName;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::sources::cur::{Export, ExportLocation, Manifest, ManifestHead, SourceError, read_delivery};
 use crate::store::database::Database;
+use crate::store::jobs::request_run;
 use crate::store::load::{self, CurrentSnapshot, Refusal};
 use crate::store::month::find_state;
 use crate::store::{StoreError, StoreResult, directory, statements};
@@ -140,6 +142,17 @@ impl LoadExport {
             let outcome = outcome.unwrap_or_else(PeriodOutcome::of);
             self.note(period, &outcome, refused, with).await?;
             outcomes.push((period, outcome));
+        }
+        let is_loaded = |(_, outcome): &(BillingPeriod, PeriodOutcome)| matches!(outcome, PeriodOutcome::Loaded { .. });
+        if outcomes.iter().any(is_loaded) {
+            let mut connection = with.database.pool.acquire().await.map_err(StoreError::from)?;
+            request_run(
+                &mut connection,
+                JobName::EvaluateBudgets,
+                &with.actor.name,
+                with.clock.now(),
+            )
+            .await?;
         }
         Ok(LoadOutcome {
             periods: outcomes,

@@ -9,7 +9,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 /// A server that does not answer within this is down.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
-/// One e-mail with an attached table.
+/// One e-mail.
 #[derive(Debug, Clone)]
 pub struct Mail<'m> {
     pub from: &'m str,
@@ -17,6 +17,14 @@ pub struct Mail<'m> {
     pub to_address: &'m str,
     pub subject: &'m str,
     pub text: &'m str,
+    pub attached: Option<Attached<'m>>,
+    /// Before the `@` of its Message-ID, where one mail can go out twice: programs that know it show it once.
+    pub id: Option<&'m str>,
+}
+
+/// A table that goes with a mail.
+#[derive(Debug, Clone, Copy)]
+pub struct Attached<'m> {
     pub file_name: &'m str,
     pub table: &'m [u8],
 }
@@ -31,7 +39,14 @@ pub enum MailError {
     #[error("[mail] url: {0}")]
     Server(String),
     #[error("the mail server did not take the mail to {to}: {what}")]
-    Refused { to: String, what: String },
+    Refused {
+        to: String,
+        what: String,
+        /// It will not take it later either.
+        is_final: bool,
+        /// Whether it was taken is not known.
+        is_unknown: bool,
+    },
 }
 
 /// The mail as its bytes: what a `.eml` file holds.
@@ -54,12 +69,16 @@ fn message(mail: &Mail<'_>) -> Result<Message, MailError> {
     // A name can hold a line break, which would begin a header of its own.
     let name = mail.to_name.replace(char::is_control, " ");
     let content = |e: &dyn std::fmt::Display| MailError::Content(e.to_string());
-    let csv = ContentType::parse("text/csv; charset=utf-8").map_err(|e| content(&e))?;
-    let table = Attachment::new(mail.file_name.to_owned()).body(mail.table.to_vec(), csv);
-    let parts = MultiPart::mixed()
-        .singlepart(SinglePart::plain(mail.text.to_owned()))
-        .singlepart(table);
-    Message::builder()
+    let mut parts = MultiPart::mixed().singlepart(SinglePart::plain(mail.text.to_owned()));
+    if let Some(attached) = mail.attached {
+        let csv = ContentType::parse("text/csv; charset=utf-8").map_err(|e| content(&e))?;
+        parts = parts.singlepart(Attachment::new(attached.file_name.to_owned()).body(attached.table.to_vec(), csv));
+    }
+    let mut message = Message::builder();
+    if let Some(id) = mail.id {
+        message = message.message_id(Some(format!("<{id}@anbun>")));
+    }
+    message
         .from(from)
         .to(Mailbox::new(Some(name).filter(|name| !name.is_empty()), address))
         .subject(mail.subject.replace(char::is_control, " "))
@@ -88,6 +107,14 @@ impl MailServer {
         sent.map(|_| ()).map_err(|e| MailError::Refused {
             to: mail.to_address.to_owned(),
             what: e.to_string(),
+            is_final: e.is_permanent(),
+            // What the server answered is an answer, and nothing was sent to one that was not reached.  The library has no other
+            // sign of that than its words.
+            is_unknown: !(e.is_permanent()
+                || e.is_transient()
+                || e.is_client()
+                || e.is_tls()
+                || e.to_string().starts_with("Connection error")),
         })
     }
 }
@@ -103,8 +130,11 @@ mod tests {
             to_address,
             subject: "営業部\r\nBcc: all@example.com",
             text: "合計 ¥1",
-            file_name: "営業.csv",
-            table: "a,b".as_bytes(),
+            attached: Some(Attached {
+                file_name: "営業.csv",
+                table: "a,b".as_bytes(),
+            }),
+            id: None,
         }
     }
 

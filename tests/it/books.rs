@@ -5,7 +5,7 @@ mod bank_of_japan;
 mod budgets;
 mod checklist;
 mod closing;
-mod company;
+pub(crate) mod company;
 mod directory_http;
 mod files;
 mod golden;

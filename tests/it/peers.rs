@@ -3,6 +3,7 @@
 pub(crate) mod billing;
 pub(crate) mod bucket;
 pub(crate) mod moto;
+pub(crate) mod slack;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

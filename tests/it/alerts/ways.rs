@@ -1,0 +1,109 @@
+//! The ways out, and what each answer of theirs leads to.
+
+use super::{Desk, used};
+use crate::peers::slack::Act;
+
+async fn crossed(name: &str) -> Desk {
+    let desk = Desk::open(name).await;
+    desk.budgets("Sales,department,sales,month,JPY,1000,150,2026-04,,C1,100%\n")
+        .await;
+    desk.company.deliver("2026-10", &used(1..=1, 1.0)).await;
+    desk.look("2026-10-18T06:00:00Z").await;
+    desk.company.deliver("2026-10", &used(1..=10, 10.0)).await;
+    desk.look("2026-10-19T06:00:00Z").await;
+    desk
+}
+
+async fn states(desk: &Desk) -> Vec<(String, i32, Option<String>)> {
+    sqlx::query_as("select state, attempts, error_code from outbox order by created_at")
+        .fetch_all(&desk.context.database.pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_may_have_been_taken_is_looked_for_before_it_is_sent_again() {
+    for (nth, act) in [Act::AcceptAnd500, Act::AcceptAndBreak, Act::AcceptAndHang]
+        .into_iter()
+        .enumerate()
+    {
+        let desk = crossed(&format!("taken-{nth}")).await;
+        desk.slack.next(&[act]);
+        desk.send().await;
+        assert_eq!((desk.slack.messages().len(), desk.slack.attempts()), (1, 1), "{act:?}");
+        assert_eq!(states(&desk).await, [("sent".to_owned(), 2, None)], "{act:?}");
+    }
+    // What was not taken is sent.
+    let desk = crossed("broken").await;
+    desk.slack.next(&[Act::Break, Act::Break]);
+    desk.send().await;
+    assert_eq!((desk.slack.messages().len(), desk.slack.attempts()), (1, 3));
+}
+
+#[tokio::test]
+async fn slack_is_given_the_time_that_it_asks_for() {
+    let desk = crossed("limited").await;
+    desk.slack.next(&[Act::Limit(77)]);
+    desk.attempt().await;
+    let wait: f64 = sqlx::query_scalar("select extract(epoch from not_before - now())::float8 from outbox")
+        .fetch_one(&desk.context.database.pool)
+        .await
+        .unwrap();
+    assert!((70.0..=77.5).contains(&wait), "{wait}");
+    desk.send().await;
+    assert_eq!(desk.slack.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_revoked_token_and_a_closed_channel_keep_everything_until_they_are_mended() {
+    for code in ["token_revoked", "not_in_channel"] {
+        let desk = crossed(code).await;
+        desk.slack.always(Some(Act::Error(code)));
+        for _ in 0..3 {
+            desk.attempt().await;
+        }
+        assert_eq!(states(&desk).await, [("waiting".to_owned(), 3, Some(code.to_owned()))]);
+        // One finding, wherever figures of the open month are read.
+        let month = desk.company.json(&["chargeback", "preview", "2026-10"]).await;
+        let found = month["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|of| of["code"] == "alerts_wait");
+        let subjects: Vec<_> = found.map(|of| of["subject"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(subjects, [format!("slack: {code}")]);
+        desk.slack.always(None);
+        desk.send().await;
+        assert_eq!(
+            (desk.slack.messages().len(), states(&desk).await[0].0.as_str()),
+            (1, "sent")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_slack_will_never_take_is_given_up_and_told() {
+    let desk = crossed("too-long").await;
+    desk.slack.next(&[Act::Error("msg_too_long")]);
+    desk.send().await;
+    assert_eq!(
+        states(&desk).await,
+        [("dead".to_owned(), 1, Some("msg_too_long".to_owned()))]
+    );
+    let month = desk.company.json(&["chargeback", "preview", "2026-10"]).await;
+    assert!(month["findings"].to_string().contains("alerts_not_sent"), "{month}");
+}
+
+#[tokio::test]
+async fn a_command_tries_token_scopes_and_channel() {
+    let desk = Desk::open("try").await;
+    let said = desk.company.installation.run(&["alerts", "test", "C7"]).await;
+    let said = crate::support::stderr(&said);
+    assert!(said.contains("chat:write") && said.contains("finds it again"), "{said}");
+    desk.slack.next(&[Act::Error("not_in_channel")]);
+    let (_, said) = desk.company.refused(&["alerts", "test", "C7"]).await;
+    assert!(
+        said.contains("invite the bot") && said.contains("not_in_channel"),
+        "{said}"
+    );
+}
