@@ -15,12 +15,15 @@ pub mod explain;
 pub mod files;
 pub mod findings;
 pub mod footing;
+pub mod forecasts;
 pub mod jobs;
 pub mod month;
 pub mod people;
 pub mod principals;
+pub mod raises;
 pub mod registers;
 mod sealed;
+pub mod slack;
 pub mod statement;
 pub mod step_rows;
 pub mod steps;
@@ -44,6 +47,8 @@ use crate::http::AppState;
         title = "anbun",
         description = "Department chargeback of the Amazon Bedrock part of an AWS bill. Money is a decimal string with a currency, never a float; every answer with money names its basis, state, age, rates and findings."
     ),
+    // It is routed without a token, by its signature.
+    paths(slack::interactions),
     tags(
         (name = "chargeback", description = "A month per department, person or project"),
         (name = "costs", description = "Any slice of the charges"),
@@ -89,9 +94,12 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(budgets::get_budgets, budgets::post_budgets))
         .routes(routes!(budget_status::get_statuses))
         .routes(routes!(alerts::get_alerts))
+        .routes(routes!(forecasts::get_forecasts))
         .routes(routes!(alerts::get_why))
         .routes(routes!(alerts::ack))
         .routes(routes!(alerts::snooze))
+        .routes(routes!(raises::get_raises, raises::post_raise))
+        .routes(routes!(raises::post_decision))
         .routes(routes!(budget_status::get_status))
         .routes(routes!(registers::list_pools, registers::changes::post_pool))
         .routes(routes!(

@@ -5,6 +5,7 @@ pub mod accrual;
 pub mod actor;
 pub mod alert;
 pub mod allocation;
+pub mod anomaly;
 pub mod attribution;
 pub mod booked;
 pub mod books;

@@ -1,5 +1,6 @@
 //! Pages, rendered on the server, without script; those with forms act by the API's functions.  Imports domain, store, http, and the API's views for their figures.
 
+mod budgets_page;
 mod chargeback_page;
 mod directory_page;
 mod documentation_page;
@@ -21,6 +22,9 @@ pub fn router() -> Router<AppState> {
         .route("/", get(|| async { Redirect::temporary("/chargeback") }))
         .route("/chargeback", get(chargeback_page::newest))
         .route("/chargeback/{period}", get(chargeback_page::month))
+        .route("/budgets", get(budgets_page::budgets))
+        .route("/alerts", get(budgets_page::alerts).post(budgets_page::answer))
+        .route("/forecasts", get(budgets_page::kept_forecasts))
         .route("/months/{period}", get(month_page::month))
         .route("/months/{period}/rows", get(step_page::rows))
         .route(

@@ -21,7 +21,7 @@ use crate::domain::budget::BudgetScope;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
-use crate::jobs::answer_alerts::{acknowledge_alert, snooze_alert};
+use crate::jobs::answer_alerts::{Answering, acknowledge_alert, snooze_alert};
 use crate::jobs::evaluate_budgets::judge_budget;
 use crate::store::alerts::{AlertFilter, StoredAlert, list_alerts};
 use crate::store::spending::BudgetQuestion;
@@ -366,7 +366,7 @@ pub async fn ack(
     Path(id): Path<i64>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    authorize(&actor, Action::AnswerAlerts)?;
+    let answering = Answering::of(&actor)?;
     once(
         &state,
         &actor,
@@ -375,7 +375,7 @@ pub async fn ack(
         &Bytes::new(),
         async || {
             let mut connection = state.database.pool.acquire().await?;
-            let alert = acknowledge_alert(&mut connection, id, (&actor, state.clock.now())).await;
+            let alert = acknowledge_alert(&mut connection, id, (&answering, state.clock.now())).await;
             Ok((StatusCode::OK, AlertView::of(&alert.map_err(refused)?)))
         },
     )
@@ -403,17 +403,29 @@ pub async fn snooze(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    authorize(&actor, Action::AnswerAlerts)?;
+    let answering = Answering::of(&actor)?;
     let request: SnoozeRequest = read(&body)?;
     let silence = Silence::parse(&request.silence)
         .ok_or_else(|| bad("for", format!("'{}' is none of day, week, window", request.silence)))?;
     once(&state, &actor, &headers, &format!("snooze {id}"), &body, async || {
         let mut connection = state.database.pool.acquire().await?;
-        let until = snooze_alert(&mut connection, id, silence, (&actor, state.clock.now())).await;
+        let until = snooze_alert(&mut connection, id, silence, (&answering, state.clock.now())).await;
         let until = shown(until.map_err(refused)?);
         Ok((StatusCode::OK, SnoozedView { id, until }))
     })
     .await
+}
+
+/// The same for a page: silence, or that it is seen to.
+pub async fn answer_alert(state: &AppState, actor: &Actor, id: i64, silence: Option<Silence>) -> Result<(), ApiError> {
+    let answering = Answering::of(actor)?;
+    let mut connection = state.database.pool.acquire().await?;
+    let with = (&answering, state.clock.now());
+    let done = match silence {
+        Some(silence) => snooze_alert(&mut connection, id, silence, with).await.map(|_| ()),
+        None => acknowledge_alert(&mut connection, id, with).await.map(|_| ()),
+    };
+    done.map_err(refused)
 }
 
 /// What is left is an alert that is not there.

@@ -16,11 +16,13 @@ use crate::domain::alert::Silence;
 use crate::domain::job::JobName;
 use crate::domain::period::BillingPeriod;
 use crate::domain::text::grouped;
-use crate::jobs::answer_alerts::{acknowledge_alert, snooze_alert};
+use crate::jobs::answer_alerts::{Answering, acknowledge_alert, snooze_alert};
 use crate::jobs::runner::{RunOutcome, run_job};
 use crate::jobs::send_alerts::{send_due, try_channel};
+use crate::store::directory::get_directory;
 use crate::store::jobs::Trigger;
 use crate::store::outbox::find_next;
+use crate::store::slack::keep_slack_person;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AlertsCommand {
@@ -55,6 +57,13 @@ pub(super) enum AlertsCommand {
     },
     /// Look at every budget now and send what is due; 'anbun serve' does both by itself
     Send,
+    /// Say who somebody is in Slack
+    Person {
+        /// Slack's id, such as U0123ABCD
+        slack_user: String,
+        /// Person id of the directory
+        person: String,
+    },
     /// Check token, scopes and channel, and send a sample
     Test {
         /// A channel by its id, such as C0123ABCD; the settings' default one
@@ -106,7 +115,7 @@ pub(super) async fn run(context: &CommandContext, command: AlertsCommand) -> any
             output::print(context.format(), &view, &table)
         }
         AlertsCommand::Ack { id } => {
-            let alert = acknowledge_alert(&mut connection, id, (&context.actor, now)).await?;
+            let alert = acknowledge_alert(&mut connection, id, (&Answering::of(&context.actor)?, now)).await?;
             eprintln!(
                 "alert {id} of {} is acknowledged by {}",
                 alert.subject,
@@ -116,7 +125,7 @@ pub(super) async fn run(context: &CommandContext, command: AlertsCommand) -> any
         }
         AlertsCommand::Snooze { id, silence } => {
             let silence = Silence::parse(&silence).unwrap_or(Silence::Day);
-            let until = snooze_alert(&mut connection, id, silence, (&context.actor, now)).await?;
+            let until = snooze_alert(&mut connection, id, silence, (&Answering::of(&context.actor)?, now)).await?;
             eprintln!(
                 "what alert {id} is about keeps silent until {}",
                 until.format("%Y-%m-%d %H:%M UTC")
@@ -126,6 +135,17 @@ pub(super) async fn run(context: &CommandContext, command: AlertsCommand) -> any
         AlertsCommand::Send => {
             drop(connection);
             send(context).await
+        }
+        AlertsCommand::Person { slack_user, person } => {
+            authorize(&context.actor, Action::ChangeDirectory)?;
+            let directory = get_directory(&mut connection).await?;
+            anyhow::ensure!(
+                directory.people.iter().any(|known| known.person_id == person),
+                "person '{person}' is not in the directory"
+            );
+            keep_slack_person(&mut connection, &slack_user, &person).await?;
+            eprintln!("{slack_user} is {person}");
+            Ok(())
         }
         AlertsCommand::Test { channel } => {
             authorize(&context.actor, Action::AnswerAlerts)?;

@@ -1,7 +1,9 @@
-//! `anbun budgets list|import|status`
+//! `anbun budgets list|import|status|raise|raises|approve`
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
+use chrono::NaiveDate;
 use clap::Subcommand;
 use sqlx::PgConnection;
 
@@ -9,11 +11,15 @@ use super::output::{self, Table};
 use super::{CommandContext, NeedsDecision};
 use crate::api::budget_status::{budget_question, statuses};
 use crate::api::budgets::BudgetView;
+use crate::api::raises::{RaisesView, read_raises};
 use crate::api::view::MoneyView;
 use crate::domain::actor::{Action, authorize};
+use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::text::grouped;
+use crate::jobs::answer_alerts::Answering;
 use crate::jobs::keep_registers::keep_budgets;
+use crate::jobs::raise_budget::{WantedRaise, ask_for_raise, decide_about_raise};
 use crate::sources::csv_table::CsvTable;
 use crate::store::budgets::list_budgets;
 
@@ -29,6 +35,30 @@ pub(super) enum BudgetsCommand {
         #[arg(long)]
         period: Option<BillingPeriod>,
     },
+    /// Raises that were asked for
+    Raises,
+    /// Ask for more money for a while; somebody else approves it
+    Raise {
+        budget: String,
+        /// In the budget's currency
+        #[arg(long)]
+        amount: String,
+        /// The last day on which it holds, YYYY-MM-DD
+        #[arg(long)]
+        until: NaiveDate,
+        #[arg(long)]
+        reason: String,
+        /// Number of the ringi
+        #[arg(long, default_value = "")]
+        ringi: String,
+    },
+    /// Approve a raise that somebody else asked for
+    Approve {
+        id: i32,
+        /// Refuse it instead
+        #[arg(long)]
+        refuse: bool,
+    },
     /// Take over all budgets from CSV as a new version; see docs/BUDGETS.md for the columns
     Import {
         file: PathBuf,
@@ -42,6 +72,37 @@ pub(super) async fn run(context: &CommandContext, command: BudgetsCommand) -> an
     let database = context.database().await?;
     let mut connection = database.pool.acquire().await?;
     let (budgets, version) = match command {
+        BudgetsCommand::Raises => {
+            authorize(&context.actor, Action::ReadPeople)?;
+            return print_raises(context, &read_raises(&mut connection).await?);
+        }
+        BudgetsCommand::Raise {
+            budget,
+            amount,
+            until,
+            reason,
+            ringi,
+        } => {
+            let wanted = WantedRaise {
+                budget,
+                amount: Amount::parse(&amount).with_context(|| format!("'{amount}' is no amount"))?,
+                until,
+                reason,
+                ringi,
+            };
+            let answering = Answering::of(&context.actor)?;
+            let id = ask_for_raise(&mut connection, &wanted, &answering, context.clock.now()).await?;
+            eprintln!("raise {id} is asked for; somebody else approves it with 'anbun budgets approve {id}'");
+            return Ok(());
+        }
+        BudgetsCommand::Approve { id, refuse } => {
+            authorize(&context.actor, Action::KeepRegisters)?;
+            let answering = Answering::of(&context.actor)?;
+            let decided = decide_about_raise(&mut connection, id, !refuse, &answering, context.clock.now()).await?;
+            let said = if decided.is_approved { "approved" } else { "refused" };
+            eprintln!("raise {id} of {} is {said}", decided.raise.budget);
+            return Ok(());
+        }
         BudgetsCommand::Status { name, period } => {
             return status(context, &mut connection, name.as_deref(), period).await;
         }
@@ -134,4 +195,34 @@ async fn status(
         0 => Ok(()),
         count => Err(NeedsDecision(format!("data of {count} budgets is missing")).into()),
     }
+}
+
+fn print_raises(context: &CommandContext, view: &RaisesView) -> anyhow::Result<()> {
+    let mut table = Table::new(&[
+        "id",
+        "budget",
+        "by",
+        "from",
+        "to",
+        "state",
+        "asked by",
+        "decided by",
+        "reason",
+        "ringi",
+    ]);
+    for raise in &view.data {
+        table.push(vec![
+            raise.id.to_string(),
+            raise.budget.clone(),
+            grouped(&raise.amount),
+            raise.valid_from.clone(),
+            raise.valid_to.clone(),
+            raise.state.to_owned(),
+            raise.requested_by.clone(),
+            raise.decided_by.clone().unwrap_or_default(),
+            raise.reason.clone(),
+            raise.ringi.clone(),
+        ]);
+    }
+    output::print(context.format(), view, &table)
 }

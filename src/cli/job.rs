@@ -81,6 +81,7 @@ pub(super) fn alert_settings(config: &Config) -> anyhow::Result<AlertSettings> {
         fiscal_year_start_month: config.calendar.fiscal_year_start_month,
         yen: config.currency.yen(),
         calendar: calendar(config)?,
+        unusual_least: config.alerts.unusual_least()?,
         slack: match (&slack.token, &slack.webhook_url) {
             (Some(_), _) => SlackWay::Bot,
             (None, Some(_)) => SlackWay::Webhook,

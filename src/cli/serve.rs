@@ -59,7 +59,7 @@ pub(super) async fn serve(context: &CommandContext, database: Database, address:
         metrics,
     };
     server::check_exposure(&state, address).await?;
-    let router = server::application(api::router().merge(web::router()), state);
+    let router = server::application(api::router().merge(web::router()), api::slack::router(), state);
     let (ask_to_stop, stop) = watch::channel(false);
     let sender = run_sender(
         jobs.database.clone(),

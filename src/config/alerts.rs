@@ -1,10 +1,12 @@
 //! Settings of Slack and of the other ways that alerts go out.
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 use super::settings::default_of;
 use crate::domain::language::Language;
+use crate::domain::money::Amount;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -47,9 +49,11 @@ pub struct ChannelConfig {
     pub names: bool,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AlertsConfig {
+    /// Dollars beyond what is usual.
+    pub unusual_from_usd: Decimal,
     pub webhook_url: Option<String>,
     /// A secret.
     pub webhook_secret: Option<String>,
@@ -81,8 +85,28 @@ impl SlackConfig {
     }
 }
 
+impl Default for AlertsConfig {
+    fn default() -> Self {
+        Self {
+            unusual_from_usd: Decimal::ONE_HUNDRED,
+            webhook_url: None,
+            webhook_secret: None,
+            mail: false,
+        }
+    }
+}
+
 impl AlertsConfig {
+    pub fn unusual_least(&self) -> Result<Amount, ConfigError> {
+        let amount = Amount::from_decimal(self.unusual_from_usd).filter(|amount| amount.units() > 0);
+        amount.ok_or_else(|| ConfigError::Value {
+            name: "alerts.unusual_from_usd".to_owned(),
+            what: format!("{} is no amount above 0", self.unusual_from_usd),
+        })
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
+        self.unusual_least()?;
         if self.webhook_url.is_some() && self.webhook_secret.as_ref().is_none_or(|secret| secret.len() < 16) {
             return Err(ConfigError::Value {
                 name: "alerts.webhook_secret".to_owned(),

@@ -137,6 +137,11 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "channels that differ: name, language (ja or en), and names = true where people may be named; elsewhere it is models, routes and head counts from five on",
     ),
     (
+        "alerts.unusual_from_usd",
+        "\"100\"",
+        "a day is unusual only from so many dollars beyond what is usual on days of its kind",
+    ),
+    (
         "alerts.webhook_url",
         "",
         "a receiver of the company's own; each alert is posted to it as JSON, signed",

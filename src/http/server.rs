@@ -23,8 +23,8 @@ const REQUEST_SECONDS_MAX: u64 = 60;
 /// Nothing is loaded from elsewhere and nothing frames the pages.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// The whole application: `authenticated` needs an actor, health does not.
-pub fn application(authenticated: Router<AppState>, state: AppState) -> Router {
+/// The whole application: `authenticated` needs an actor; health does not, nor does what is `signed`.
+pub fn application(authenticated: Router<AppState>, signed: Router<AppState>, state: AppState) -> Router {
     let with_header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     let authenticated = authenticated.route("/metrics", get(health::metrics));
     Router::new()
@@ -32,6 +32,7 @@ pub fn application(authenticated: Router<AppState>, state: AppState) -> Router {
             state.clone(),
             authentication::authenticate,
         )))
+        .merge(signed)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .layer(middleware::from_fn(measure))

@@ -12,6 +12,7 @@ use crate::domain::alert::facts::AlertFacts;
 use crate::domain::calendar::BusinessCalendar;
 use crate::domain::directory::Directory;
 use crate::domain::language::Language;
+use crate::domain::money::Amount;
 use crate::domain::rate::YenRates;
 use crate::messages::alert_message::{Audience, alert_message, digest_message, headline};
 use crate::messages::block_kit::SlackMessage;
@@ -24,6 +25,8 @@ pub struct AlertSettings {
     pub fiscal_year_start_month: u32,
     pub yen: YenRates,
     pub calendar: BusinessCalendar,
+    /// A day is unusual from so many dollars beyond what is usual.
+    pub unusual_least: Amount,
     pub slack: SlackWay,
     pub default_channel: String,
     pub language: Language,
@@ -214,13 +217,13 @@ fn public(facts: &AlertFacts) -> Value {
 }
 
 /// Names as the directory has them on a day.
-struct Names {
-    people: BTreeMap<String, String>,
-    subjects: BTreeMap<(String, String), String>,
+pub struct Names {
+    pub people: BTreeMap<String, String>,
+    pub subjects: BTreeMap<(String, String), String>,
 }
 
 impl Names {
-    fn of(directory: &Directory, today: NaiveDate) -> Self {
+    pub fn of(directory: &Directory, today: NaiveDate) -> Self {
         let mut subjects = BTreeMap::new();
         for of in &directory.departments {
             if of.valid.contains(today) {

@@ -4,17 +4,42 @@ use anyhow::{Context as _, bail};
 use chrono::{DateTime, Days, NaiveTime, Utc};
 use sqlx::{Connection, PgConnection};
 
-use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::actor::{Action, Actor, NotAllowed, authorize};
 use crate::domain::alert::Silence;
 use crate::domain::alert::facts::AlertFacts;
 use crate::store::StoreError;
 use crate::store::alerts::{AlertFilter, StoredAlert, acknowledge, list_alerts, snooze};
 
+/// Who answers.
+#[derive(Debug, Clone)]
+pub struct Answering {
+    pub name: String,
+    pub sees_people: bool,
+    /// Whether it is who decides about any amount.
+    pub is_finance: bool,
+}
+
+impl Answering {
+    /// Somebody with a token or at the terminal.
+    pub fn of(actor: &Actor) -> Result<Self, NotAllowed> {
+        authorize(actor, Action::AnswerAlerts)?;
+        Ok(Self {
+            name: actor.name.clone(),
+            sees_people: authorize(actor, Action::ReadPeople).is_ok(),
+            is_finance: authorize(actor, Action::KeepRegisters).is_ok(),
+        })
+    }
+}
+
 /// One alert; those of single people only for who may see people.
-async fn find(connection: &mut PgConnection, alert_id: i64, actor: &Actor) -> anyhow::Result<StoredAlert> {
+pub async fn find_alert(
+    connection: &mut PgConnection,
+    alert_id: i64,
+    answering: &Answering,
+) -> anyhow::Result<StoredAlert> {
     let filter = AlertFilter {
         alert_id: Some(alert_id),
-        sees_people: authorize(actor, Action::ReadPeople).is_ok(),
+        sees_people: answering.sees_people,
         limit: 1,
         ..AlertFilter::default()
     };
@@ -26,12 +51,11 @@ async fn find(connection: &mut PgConnection, alert_id: i64, actor: &Actor) -> an
 pub async fn acknowledge_alert(
     connection: &mut PgConnection,
     alert_id: i64,
-    (actor, now): (&Actor, DateTime<Utc>),
+    (answering, now): (&Answering, DateTime<Utc>),
 ) -> anyhow::Result<StoredAlert> {
-    authorize(actor, Action::AnswerAlerts)?;
-    find(connection, alert_id, actor).await?;
-    acknowledge(connection, alert_id, &actor.name, now).await?;
-    find(connection, alert_id, actor).await
+    find_alert(connection, alert_id, answering).await?;
+    acknowledge(connection, alert_id, &answering.name, now).await?;
+    find_alert(connection, alert_id, answering).await
 }
 
 /// Keeps what an alert is about silent; until when.
@@ -39,11 +63,10 @@ pub async fn snooze_alert(
     connection: &mut PgConnection,
     alert_id: i64,
     silence: Silence,
-    (actor, now): (&Actor, DateTime<Utc>),
+    (answering, now): (&Answering, DateTime<Utc>),
 ) -> anyhow::Result<DateTime<Utc>> {
-    authorize(actor, Action::AnswerAlerts)?;
     let mut transaction = connection.begin().await.map_err(StoreError::from)?;
-    let alert = find(&mut transaction, alert_id, actor).await?;
+    let alert = find_alert(&mut transaction, alert_id, answering).await?;
     let until = match silence {
         Silence::Day => now + Days::new(1),
         Silence::Week => now + Days::new(7),
@@ -55,7 +78,7 @@ pub async fn snooze_alert(
     if until <= now {
         bail!("the window of alert {alert_id} is over already");
     }
-    snooze(&mut transaction, &alert.subject, until, &actor.name, now).await?;
+    snooze(&mut transaction, &alert.subject, until, &answering.name, now).await?;
     transaction.commit().await.map_err(StoreError::from)?;
     Ok(until)
 }

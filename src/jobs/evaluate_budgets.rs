@@ -3,6 +3,8 @@
 //! Runs after each load and every hour.  One transaction that sees one moment: an alert is there with its message, or neither is.
 //! Safe to repeat: what has spoken does not speak again.  Limits: the months of the last year, and one digest instead of many messages.
 
+mod watch;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
@@ -20,10 +22,12 @@ use crate::store::alerts::{
     NewAlert, Subject, list_evaluations, list_known_budgets, list_snoozes, list_spoken, note_evaluations, raise,
     read_drivers, rearm,
 };
+use crate::store::anomalies::has_first_seen;
 use crate::store::chargeback::list_periods;
 use crate::store::directory::get_versioned_directory_at;
 use crate::store::spending::{BudgetQuestion, BudgetReading, ReadBudget, read_budgets};
 use crate::store::{StoreError, StoreResult};
+use watch::Watch;
 
 const BUDGET_KINDS: [AlertKind; 2] = [AlertKind::Spent, AlertKind::Forecast];
 /// The month before is still looked at until its data has come.
@@ -43,6 +47,7 @@ pub(super) async fn evaluate_budgets(with: &JobContext, report: &mut RunReport) 
     let known = list_known_budgets(&mut moment).await?;
     let (directory, directory_version) = get_versioned_directory_at(&mut moment).await?;
     let snoozes = list_snoozes(&mut moment, now).await?;
+    let is_first_look = known.is_empty() && !has_first_seen(&mut moment).await?;
     let mut told = Vec::new();
     for period in months_to_look_at(&mut moment, now).await? {
         let question = question(&with.alerts, period, now);
@@ -56,9 +61,22 @@ pub(super) async fn evaluate_budgets(with: &JobContext, report: &mut RunReport) 
             now,
         };
         told.extend(evaluation.run(&mut moment, report).await?);
+        if period == BillingPeriod::of(now.date_naive()) {
+            let watch = Watch {
+                question: &question,
+                known: &reading.known,
+                data_as_of: reading.data_as_of,
+                least: with.alerts.unusual_least,
+                is_first_look,
+                now,
+            };
+            told.extend(watch.unusual_days(&mut moment, report).await?);
+            told.extend(watch.first_seen(&mut moment, report).await?);
+            watch.keep_forecasts(&mut moment, report).await?;
+        }
     }
     report.count("to_tell", i64::try_from(told.len())?);
-    let messages = tell(&mut moment, &with.alerts, &told, &directory, (known.is_empty(), now)).await?;
+    let messages = tell(&mut moment, &with.alerts, &told, &directory, (is_first_look, now)).await?;
     report.count("messages", i64::try_from(messages)?);
     moment.commit().await.map_err(StoreError::from)?;
     Ok(())

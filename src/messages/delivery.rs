@@ -108,6 +108,21 @@ pub fn signature(secret: &str, parts: &[&[u8]]) -> String {
         .collect()
 }
 
+/// Whether a signature in hexadecimal is that of some bytes; takes as long for a wrong one as for the right one.
+pub fn signed_by(secret: &str, parts: &[&[u8]], signature: &str) -> bool {
+    let digits = signature.as_bytes().chunks(2);
+    let bytes: Option<Vec<u8>> = digits
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    let (Some(bytes), Ok(mut mac)) = (bytes, Hmac::<Sha256>::new_from_slice(secret.as_bytes())) else {
+        return false;
+    };
+    for part in parts {
+        mac.update(part);
+    }
+    mac.verify_slice(&bytes).is_ok()
+}
+
 /// Posts to a receiver of the company's own.
 ///
 /// `X-Anbun-Signature` is `v1=` and the HMAC-SHA256 of timestamp, a point and the body; `X-Anbun-Message-Id` is the same in each attempt.
@@ -151,5 +166,9 @@ mod tests {
     fn signatures_are_those_of_the_standard() {
         let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         assert_eq!(signature("Jefe", &[b"what do ya want ", b"for nothing?"]), expected);
+        assert!(signed_by("Jefe", &[b"what do ya want for nothing?"], expected));
+        for wrong in ["", "5", "xx", &expected[2..], &expected.replace('5', "6")] {
+            assert!(!signed_by("Jefe", &[b"what do ya want for nothing?"], wrong), "{wrong}");
+        }
     }
 }

@@ -94,3 +94,97 @@ pub async fn list_raises(connection: &mut PgConnection) -> StoreResult<Vec<Raise
     });
     raises.collect()
 }
+
+/// A raise as somebody asked for it.
+#[derive(Debug, Clone)]
+pub struct RequestedRaise {
+    pub raise: Raise,
+    pub requested_by: String,
+    /// Empty in `raise` while nobody decided.
+    pub is_decided: bool,
+    pub is_approved: bool,
+}
+
+struct RaiseRow {
+    raise_id: i32,
+    budget: String,
+    amount: rust_decimal::Decimal,
+    valid_from: chrono::NaiveDate,
+    valid_to: chrono::NaiveDate,
+    reason: String,
+    ringi: String,
+    requested_by: String,
+    decided_by: Option<String>,
+    is_approved: bool,
+}
+
+impl RaiseRow {
+    fn read(self) -> StoreResult<RequestedRaise> {
+        Ok(RequestedRaise {
+            requested_by: self.requested_by,
+            is_decided: self.decided_by.is_some(),
+            is_approved: self.is_approved,
+            raise: Raise {
+                raise_id: self.raise_id,
+                budget: self.budget,
+                amount: Amount::from_decimal(self.amount).ok_or(StoreError::TooLarge)?,
+                valid_from: self.valid_from,
+                valid_to: self.valid_to,
+                reason: self.reason,
+                ringi: self.ringi,
+                approved_by: self.decided_by.unwrap_or_default(),
+            },
+        })
+    }
+}
+
+/// Every raise that was asked for, the newest first.
+pub async fn list_requested_raises(connection: &mut PgConnection) -> StoreResult<Vec<RequestedRaise>> {
+    let rows = sqlx::query_file_as!(RaiseRow, "queries/budgets/list_all_raises.sql")
+        .fetch_all(connection)
+        .await?;
+    rows.into_iter().map(RaiseRow::read).collect()
+}
+
+/// One raise, held until the caller's transaction ends.
+pub async fn find_raise(connection: &mut PgConnection, raise_id: i32) -> StoreResult<Option<RequestedRaise>> {
+    let row = sqlx::query_file_as!(RaiseRow, "queries/budgets/find_raise.sql", raise_id)
+        .fetch_optional(connection)
+        .await?;
+    row.map(RaiseRow::read).transpose()
+}
+
+/// Asks for a raise; its number.
+pub async fn record_raise(
+    connection: &mut PgConnection,
+    raise: &Raise,
+    by: &str,
+    at: DateTime<Utc>,
+) -> StoreResult<i32> {
+    Ok(sqlx::query_file_scalar!(
+        "queries/budgets/insert_raise.sql",
+        raise.budget,
+        raise.amount.to_decimal().ok_or(StoreError::TooLarge)?.normalize(),
+        raise.valid_from,
+        raise.valid_to,
+        raise.reason,
+        raise.ringi,
+        by,
+        at
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+pub async fn decide_raise(
+    connection: &mut PgConnection,
+    raise_id: i32,
+    is_approved: bool,
+    by: &str,
+    at: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query_file!("queries/budgets/decide_raise.sql", raise_id, is_approved, by, at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -54,6 +54,16 @@ pub async fn put(connection: &mut PgConnection, message: &NewMessage<'_>, at: Da
     Ok(())
 }
 
+/// Whether an alert was put out by a way already.
+pub async fn is_told(
+    connection: &mut PgConnection,
+    alert_id: i64,
+    (way, destination): (Way, &str),
+) -> StoreResult<bool> {
+    let found = sqlx::query_file_scalar!("queries/outbox/is_told.sql", alert_id, way.as_str(), destination);
+    Ok(found.fetch_one(connection).await?)
+}
+
 /// The first message about a window at a destination.
 pub async fn find_thread(
     connection: &mut PgConnection,
@@ -89,6 +99,15 @@ pub struct Leased {
     pub thread_channel: Option<String>,
 }
 
+/// Lets nobody else lease, or ask what was told, until the caller's transaction ends.
+pub async fn lock_outbox(transaction: &mut PgConnection) -> StoreResult<()> {
+    sqlx::query("select pg_advisory_xact_lock($1)")
+        .bind(LEASE_LOCK)
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
 /// Leases what is due, one message a destination at most.
 pub async fn lease(
     connection: &mut PgConnection,
@@ -98,10 +117,7 @@ pub async fn lease(
 ) -> StoreResult<Vec<Leased>> {
     let mut transaction = connection.begin().await?;
     // Two senders that choose at once could choose two messages of one channel.
-    sqlx::query("select pg_advisory_xact_lock($1)")
-        .bind(LEASE_LOCK)
-        .execute(&mut *transaction)
-        .await?;
+    lock_outbox(&mut transaction).await?;
     sqlx::query_file!("queries/outbox/expire.sql", now)
         .execute(&mut *transaction)
         .await?;

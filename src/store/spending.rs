@@ -289,3 +289,27 @@ async fn read_days(
     }
     Ok(days)
 }
+
+/// Use by the day of the company and of each department, by scope and code.
+pub async fn list_department_histories(
+    connection: &mut PgConnection,
+    (from, to): (NaiveDate, NaiveDate),
+) -> StoreResult<BTreeMap<(String, String), History>> {
+    let days = read_days(connection, &[], (from, to)).await?;
+    let mut histories: BTreeMap<(String, String), History> = BTreeMap::new();
+    for (department, of_days) in days.departments {
+        for (day, cost) in of_days {
+            let mut add = |scope: BudgetScope, code: &str| {
+                let of = histories
+                    .entry((scope.as_str().to_owned(), code.to_owned()))
+                    .or_default();
+                *of.days.entry(day).or_default() += cost;
+            };
+            add(BudgetScope::Company, "");
+            if let Some(code) = &department {
+                add(BudgetScope::Department, code);
+            }
+        }
+    }
+    Ok(histories)
+}

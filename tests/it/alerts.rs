@@ -1,6 +1,8 @@
 //! Alerts from a bill to Slack: each once, in time, and with what drives it.
 
 mod crash;
+mod presses;
+mod watch;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -80,6 +82,7 @@ impl Desk {
             fiscal_year_start_month: 4,
             yen: anbun::config::Config::default().currency.yen(),
             calendar: BusinessCalendar::default(),
+            unusual_least: anbun::domain::money::Amount::from_whole(1_000_000),
             slack: SlackWay::Bot,
             default_channel: "C0".to_owned(),
             language: Language::English,

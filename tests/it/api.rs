@@ -47,7 +47,11 @@ impl Server {
             is_loopback_only: true,
             metrics: recorder.handle(),
         };
-        let router = server::application(anbun::api::router().merge(anbun::web::router()), state);
+        let router = server::application(
+            anbun::api::router().merge(anbun::web::router()),
+            anbun::api::slack::router(),
+            state,
+        );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });

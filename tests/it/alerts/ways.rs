@@ -1,5 +1,11 @@
 //! The ways out, and what each answer of theirs leads to.
 
+use std::sync::Arc;
+
+use anbun::jobs::alerting::SlackWay;
+use anbun::jobs::send_alerts::Ways;
+use anbun::messages::delivery::signature;
+
 use super::{Desk, used};
 use crate::peers::slack::Act;
 
@@ -106,4 +112,66 @@ async fn a_command_tries_token_scopes_and_channel() {
         said.contains("invite the bot") && said.contains("not_in_channel"),
         "{said}"
     );
+}
+
+/// A receiver that cannot be read back gets one repeat, marked and with the same id, and no more.
+#[tokio::test]
+async fn a_webhook_is_signed_and_repeats_at_most_once() {
+    for (acts, expected) in [
+        (vec![Act::Accept], 1),
+        (vec![Act::AcceptAnd500], 2),
+        (vec![Act::AcceptAnd500, Act::AcceptAndBreak, Act::Accept], 2),
+        (vec![Act::Limit(1), Act::Accept], 1),
+    ] {
+        let mut desk = Desk::open(&format!("hook-{}-{expected}", acts.len())).await;
+        desk.context.alerts.slack = SlackWay::None;
+        desk.context.alerts.has_webhook = true;
+        let url = format!("{}/hook", desk.slack.endpoint);
+        let ways = Ways {
+            webhook: Some((url, "0123456789abcdef".to_owned())),
+            ..(*desk.ways).clone()
+        };
+        desk.ways = Arc::new(ways);
+        desk.budgets("Sales,department,sales,month,JPY,1000,150,2026-04,,C1,100%\n")
+            .await;
+        desk.company.deliver("2026-10", &used(1..=10, 10.0)).await;
+        desk.look("2026-10-19T06:00:00Z").await;
+        desk.slack.next(&acts);
+        desk.send().await;
+        let taken = desk.slack.webhooks();
+        assert_eq!(taken.len(), expected, "{acts:?}");
+        let text = |nth: usize, name: &str| taken[nth].0[name].to_str().unwrap().to_owned();
+        for (nth, (_, body)) in taken.iter().enumerate() {
+            assert_eq!(body["may_be_repeated"], nth > 0);
+            assert_eq!(text(nth, "x-anbun-message-id"), text(0, "x-anbun-message-id"));
+            let (stamp, raw) = (text(nth, "x-anbun-timestamp"), body.to_string());
+            let signed = signature("0123456789abcdef", &[stamp.as_bytes(), b".", raw.as_bytes()]);
+            assert_eq!(text(nth, "x-anbun-signature"), format!("v1={signed}"));
+            assert!(!raw.contains("p1") && raw.contains("1500.0% of the budget"), "{raw}");
+        }
+        let state = &states(&desk).await[0];
+        let is_lost = acts.len() == 3;
+        assert_eq!(state.0, if is_lost { "dead" } else { "sent" }, "{acts:?}");
+    }
+}
+
+/// Slack's own webhook takes the same message, in plain text says why not, and marks a repeat.
+#[tokio::test]
+async fn slacks_webhook_marks_its_repeat() {
+    let mut desk = Desk::open("slack-hook").await;
+    desk.context.alerts.slack = SlackWay::Webhook;
+    let ways = Ways {
+        slack_webhook: Some(format!("{}/hook", desk.slack.endpoint)),
+        ..(*desk.ways).clone()
+    };
+    desk.ways = Arc::new(ways);
+    desk.budgets("Sales,department,sales,month,JPY,1000,150,2026-04,,C1,100%\n")
+        .await;
+    desk.company.deliver("2026-10", &used(1..=10, 10.0)).await;
+    desk.look("2026-10-19T06:00:00Z").await;
+    desk.slack.next(&[Act::AcceptAndBreak]);
+    desk.send().await;
+    let taken = desk.slack.webhooks();
+    assert_eq!(taken.len(), 2);
+    assert!(!taken[0].1.to_string().contains("may be a repeat") && taken[1].1.to_string().contains("may be a repeat"));
 }

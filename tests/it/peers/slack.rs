@@ -235,6 +235,16 @@ async fn method(
             axum::Json(json!({"ok": true, "user": "anbun"})),
         )
             .into_response(),
+        "users.info" => {
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let name = body["user"]
+                .as_str()
+                .unwrap_or_default()
+                .trim_start_matches("U-")
+                .to_owned();
+            let profile = json!({"email": format!("{name}@example.com")});
+            axum::Json(json!({"ok": true, "user": {"profile": profile}})).into_response()
+        }
         _ => {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
             slack.inner.lock().unwrap().calls.push((name, body));

@@ -1,0 +1,2 @@
+-- $1 Slack user
+select person_id from slack_people where slack_user = $1

@@ -1,0 +1,114 @@
+//! What is said besides budgets, and the forecasts that are kept.
+
+use serde_json::Value;
+
+use super::{Desk, of_role, text_of, used};
+use crate::books::company::Line;
+use crate::peers::Serving;
+
+/// 50 dollars on each day of September and October, and a dear one.
+fn october(dear: Option<(u32, f64)>, days: u32) -> Vec<Line> {
+    let cost = |day| dear.filter(|(of, _)| *of == day).map_or(50.0, |(_, cost)| cost);
+    (1..=days)
+        .map(|day| of_role("cowork-sales-sato", day, cost(day)))
+        .collect()
+}
+
+#[tokio::test]
+async fn an_unusual_day_is_told_once_and_ends_by_itself() {
+    let mut desk = Desk::open("unusual").await;
+    desk.context.alerts.unusual_least = anbun::domain::money::Amount::from_whole(100);
+    desk.company.deliver("2026-09", &used(1..=30, 50.0)).await;
+    desk.company.deliver("2026-10", &october(None, 12)).await;
+    desk.look("2026-10-13T06:00:00Z").await;
+    desk.company.deliver("2026-10", &october(Some((13, 400.0)), 13)).await;
+    for _ in 0..2 {
+        desk.look("2026-10-14T06:00:00Z").await;
+        desk.send().await;
+    }
+    // The department, its person, and the family of models.
+    let raised: Vec<String> = desk.alerts().await.into_iter().map(|of| of.0).collect();
+    assert_eq!(raised, ["department:sales", "family:opus", "person:p1"]);
+    let mut said: Vec<String> = desk.slack.messages().iter().map(|of| text_of(&of.body)).collect();
+    assert_eq!(said.len(), 3);
+    // They go out in no order of theirs.
+    said.sort_by_key(|text| (text.contains("One person"), text.contains("opus:")));
+    assert!(
+        said[0].contains("営業部: unusual use on 13 October ($400.00, usually $50.00)"),
+        "{}",
+        said[0]
+    );
+    assert!(said[0].contains("Because of more use: claude-opus-4.6"), "{}", said[0]);
+    assert!(
+        said.iter().all(|text| !text.contains("佐藤") && !text.contains("p1")),
+        "{said:?}"
+    );
+    assert!(said[2].contains("One person"), "{}", said[2]);
+    // Two usual business days later it is over.
+    desk.company.deliver("2026-10", &october(Some((13, 400.0)), 19)).await;
+    desk.look("2026-10-20T06:00:00Z").await;
+    let open: i64 = sqlx::query_scalar("select count(*) from alerts where ended_at is null")
+        .fetch_one(&desk.context.database.pool)
+        .await
+        .unwrap();
+    assert_eq!((open, desk.alerts().await.len()), (0, 3));
+}
+
+#[tokio::test]
+async fn what_was_never_there_before_is_told_without_names() {
+    let desk = Desk::open("first-seen").await;
+    desk.company.deliver("2026-10", &used(1..=3, 1.0)).await;
+    desk.look("2026-10-04T06:00:00Z").await;
+    desk.company
+        .deliver(
+            "2026-10",
+            &[used(1..=3, 1.0), vec![of_role("cowork-engineering-suzuki", 4, 1.0)]].concat(),
+        )
+        .await;
+    desk.look("2026-10-05T06:00:00Z").await;
+    desk.look("2026-10-05T07:00:00Z").await;
+    desk.send().await;
+    let messages = desk.slack.messages();
+    assert_eq!(messages.len(), 1);
+    let said = text_of(&messages[0].body);
+    assert!(said.contains("1 new: principals") && !said.contains("suzuki"), "{said}");
+}
+
+/// 50 dollars a day: on 10 October seven days are settled, and 24 are foreseen.
+#[tokio::test]
+async fn forecasts_are_kept_and_shown_with_their_error_once_the_month_is_final() {
+    let desk = Desk::open("kept").await;
+    desk.company.deliver("2026-09", &used(1..=30, 50.0)).await;
+    desk.company.deliver("2026-10", &used(1..=9, 50.0)).await;
+    assert_eq!(desk.look("2026-10-10T06:00:00Z").await["forecasts_kept"], 2);
+    assert_eq!(desk.look("2026-10-11T06:00:00Z").await.get("forecasts_kept"), None);
+    // Days later it is no forecast of day 10 any more.
+    assert_eq!(desk.look("2026-10-19T06:00:00Z").await.get("forecasts_kept"), None);
+    desk.company.deliver("2026-10", &used(1..=31, 50.0)).await;
+    let server = Serving::start(&desk.company.installation).await;
+    let read = async |path: &str| -> Value { serde_json::from_str(&server.get(path).await.1).unwrap() };
+    let open = read("/api/v1/forecasts").await;
+    assert_eq!(
+        (open["data"].as_array().unwrap().len(), &open["data"][0]["actual"]),
+        (1, &Value::Null)
+    );
+    sqlx::query("alter table month_states drop constraint month_states_check")
+        .execute(&desk.context.database.pool)
+        .await
+        .unwrap();
+    desk.sql("insert into month_states (billing_period, state, changed_by, changed_at) values ('2026-10-01', 'final', 'x', now())")
+        .await;
+    let of_month = read("/api/v1/forecasts?period=2026-10").await;
+    assert_eq!(of_month["data"].as_array().unwrap().len(), 2);
+    let company = &of_month["data"][0];
+    assert_eq!(
+        (&company["scope"], &company["actual"]["amount"]),
+        (&"company".into(), &"1550".into())
+    );
+    let error: f64 = company["error"].as_str().unwrap().parse().unwrap();
+    assert!(error.abs() < 0.05, "{company}");
+    for (path, part) in [("/forecasts", "$1,550"), ("/budgets", "Budgets"), ("/alerts", "Alerts")] {
+        let (status, page) = server.get(path).await;
+        assert!(status == 200 && page.contains(part), "{path}: {page}");
+    }
+}
