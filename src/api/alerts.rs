@@ -37,7 +37,7 @@ pub struct AlertsView {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AlertView {
     pub id: i64,
-    /// `spent`, `forecast`, `anomaly` or `first_seen`.
+    /// `spent`, `forecast`, `anomaly`, `first_seen` or `digest`.
     pub kind: String,
     /// The budget, or what was seen.
     pub subject: String,
@@ -90,6 +90,7 @@ impl AlertView {
             Some(AlertFacts::Budget(facts)) => Some(facts.data_as_of),
             Some(AlertFacts::Anomaly(facts)) => Some(facts.data_as_of),
             Some(AlertFacts::FirstSeen(facts)) => Some(facts.data_as_of),
+            Some(AlertFacts::Digest(facts)) => Some(facts.data_as_of),
             None => None,
         };
         Self {

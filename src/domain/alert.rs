@@ -22,6 +22,8 @@ named! {
         Anomaly = "anomaly",
         /// A principal, model, region or product that was never there before.
         FirstSeen = "first_seen",
+        /// A department's month.
+        Digest = "digest",
     }
 }
 

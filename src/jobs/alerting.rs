@@ -8,13 +8,13 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::alert::Way;
-use crate::domain::alert::facts::AlertFacts;
+use crate::domain::alert::facts::{AlertFacts, Drivers};
 use crate::domain::calendar::BusinessCalendar;
 use crate::domain::directory::Directory;
 use crate::domain::language::Language;
 use crate::domain::money::Amount;
 use crate::domain::rate::YenRates;
-use crate::messages::alert_message::{Audience, alert_message, digest_message, headline};
+use crate::messages::alert_message::{Audience, HEADS_MIN, alert_message, digest_message, headline};
 use crate::messages::block_kit::SlackMessage;
 use crate::store::StoreResult;
 use crate::store::outbox::{NewMessage, find_thread, put};
@@ -196,14 +196,18 @@ fn content(way: Way, slack: &SlackMessage, alerts: &[(i64, AlertFacts)], audienc
 
 /// Facts without whom they are of.
 fn public(facts: &AlertFacts) -> Value {
+    let nameless = |drivers: &mut Drivers| {
+        drivers.people.clear();
+        for driver in &mut drivers.models {
+            driver.people = if driver.people < HEADS_MIN { 0 } else { driver.people };
+        }
+    };
     let mut facts = facts.clone();
     match &mut facts {
+        AlertFacts::Digest(digest) => nameless(&mut digest.drivers),
         AlertFacts::Budget(budget) => {
-            budget.drivers.people.clear();
+            nameless(&mut budget.drivers);
             budget.owner_person_id.clear();
-            for driver in &mut budget.drivers.models {
-                driver.people = if driver.people < 5 { 0 } else { driver.people };
-            }
             if budget.scope == "person" {
                 budget.code.clear();
                 budget.budget.clear();

@@ -3,6 +3,7 @@
 //! Runs after each load and every hour.  One transaction that sees one moment: an alert is there with its message, or neither is.
 //! Safe to repeat: what has spoken does not speak again.  Limits: the months of the last year, and one digest instead of many messages.
 
+mod digest;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +73,7 @@ pub(super) async fn evaluate_budgets(with: &JobContext, report: &mut RunReport) 
             };
             told.extend(watch.unusual_days(&mut moment, report).await?);
             told.extend(watch.first_seen(&mut moment, report).await?);
+            told.extend(watch.digests(&mut moment, report).await?);
             watch.keep_forecasts(&mut moment, report).await?;
         }
     }

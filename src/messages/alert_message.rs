@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::block_kit::{Block, Button, Mrkdwn, SlackMessage};
-use crate::domain::alert::facts::{AlertFacts, AnomalyFacts, BudgetFacts, FirstSeenFacts};
+use crate::domain::alert::facts::{AlertFacts, AnomalyFacts, BudgetFacts, DigestFacts, Drivers, FirstSeenFacts};
 use crate::domain::alert::{Cause, Rearmed};
 use crate::domain::language::Language;
 use crate::domain::money::Amount;
 use crate::domain::text::grouped;
 
 /// Fewer people than this could be told apart.
-const HEADS_MIN: i64 = 5;
+pub const HEADS_MIN: i64 = 5;
 const DRIVERS_SHOWN: usize = 3;
 const CODES_SHOWN: usize = 10;
 
@@ -41,6 +41,7 @@ pub fn alert_message(alert_id: i64, facts: &AlertFacts, audience: &Audience<'_>)
         AlertFacts::Budget(facts) => budget_message(alert_id, facts, audience),
         AlertFacts::Anomaly(facts) => anomaly_message(alert_id, facts, audience),
         AlertFacts::FirstSeen(facts) => first_seen_message(facts, audience),
+        AlertFacts::Digest(facts) => month_message(facts, audience),
     }
 }
 
@@ -98,6 +99,20 @@ pub fn headline(facts: &AlertFacts, audience: &Audience<'_>) -> String {
                     "{name}: unusual use on {} ({cost}, usually {usual})",
                     date(facts.day, language)
                 ),
+            }
+        }
+        AlertFacts::Digest(facts) => {
+            let name = subject_name("department", &facts.department, audience);
+            let total = money(facts.total, "JPY");
+            match (language, facts.is_complete) {
+                (Language::Japanese, true) => format!("{name}: {} {total}", facts.month.format("%Y年%-m月分")),
+                (Language::Japanese, false) => {
+                    format!("{name}: {} {total} (未確定)", facts.month.format("%Y年%-m月分"))
+                }
+                (Language::English, true) => format!("{name}: {} came to {total}", facts.month.format("%B %Y")),
+                (Language::English, false) => {
+                    format!("{name}: {} stands at {total}, incomplete", facts.month.format("%B %Y"))
+                }
             }
         }
         AlertFacts::FirstSeen(facts) => {
@@ -169,8 +184,8 @@ fn budget_message(alert_id: i64, facts: &BudgetFacts, audience: &Audience<'_>) -
         ));
     }
     blocks.push(Block::Fields(fields));
-    blocks.push(Block::Section(drivers(facts, audience)));
-    blocks.push(Block::Section(mix(facts, language)));
+    blocks.push(Block::Section(drivers(&facts.drivers, audience)));
+    blocks.push(Block::Section(mix(&facts.drivers, language)));
     blocks.push(Block::Context(vec![
         Mrkdwn::plain(&basis(facts, language)),
         Mrkdwn::plain(&as_of(facts.data_as_of, language)),
@@ -254,20 +269,20 @@ fn cause_note(facts: &BudgetFacts, language: Language) -> Option<Mrkdwn> {
     (!notes.is_empty()).then(|| Mrkdwn::lines(notes))
 }
 
-fn drivers(facts: &BudgetFacts, audience: &Audience<'_>) -> Mrkdwn {
+fn drivers(drivers: &Drivers, audience: &Audience<'_>) -> Mrkdwn {
     let language = audience.language;
     let mut lines = Vec::new();
-    if audience.sees_people && !facts.drivers.people.is_empty() {
+    if audience.sees_people && !drivers.people.is_empty() {
         lines.push(Mrkdwn::words(language.choose("*利用の多い人*", "*Most use by*")));
-        for driver in facts.drivers.people.iter().take(DRIVERS_SHOWN) {
+        for driver in drivers.people.iter().take(DRIVERS_SHOWN) {
             let name = audience.people.get(&driver.person_id).unwrap_or(&driver.person_id);
             lines.push(Mrkdwn::plain(&format!("・{name} {}", money(driver.cost, "USD"))));
         }
     }
-    if !facts.drivers.models.is_empty() {
+    if !drivers.models.is_empty() {
         lines.push(Mrkdwn::words(language.choose("*主な要因*", "*Driven by*")));
     }
-    for driver in facts.drivers.models.iter().take(DRIVERS_SHOWN) {
+    for driver in drivers.models.iter().take(DRIVERS_SHOWN) {
         let heads = match (driver.people >= HEADS_MIN, language) {
             (false, Language::Japanese) => format!("{HEADS_MIN}人未満"),
             (false, Language::English) => format!("fewer than {HEADS_MIN} people"),
@@ -285,9 +300,8 @@ fn drivers(facts: &BudgetFacts, audience: &Audience<'_>) -> Mrkdwn {
     Mrkdwn::lines(lines)
 }
 
-fn mix(facts: &BudgetFacts, language: Language) -> Mrkdwn {
-    let shares: Vec<String> = facts
-        .drivers
+fn mix(drivers: &Drivers, language: Language) -> Mrkdwn {
+    let shares: Vec<String> = drivers
         .mix
         .iter()
         .take(5)
@@ -354,6 +368,34 @@ fn anomaly_message(alert_id: i64, facts: &AnomalyFacts, audience: &Audience<'_>)
         }]));
     }
     blocks.extend(link(audience, "/alerts"));
+    SlackMessage { text: title, blocks }
+}
+
+fn month_message(facts: &DigestFacts, audience: &Audience<'_>) -> SlackMessage {
+    let language = audience.language;
+    let title = headline(&AlertFacts::Digest(facts.clone()), audience);
+    let mut lines = Vec::new();
+    if let Some(before) = facts.before {
+        let (change, before) = (money(facts.total - before, "JPY"), money(before, "JPY"));
+        lines.push(Mrkdwn::plain(&match language {
+            Language::Japanese => format!("前月 {before}、差 {change}"),
+            Language::English => format!("The month before: {before}, a change of {change}"),
+        }));
+    }
+    if !facts.is_complete {
+        lines.push(Mrkdwn::words(language.choose(
+            "まだ締めていないため、金額は変わることがあります。",
+            "The month is not closed, and the amount can still change.",
+        )));
+    }
+    let mut blocks = vec![
+        Block::Header(title.clone()),
+        Block::Section(Mrkdwn::lines(lines)),
+        Block::Section(drivers(&facts.drivers, audience)),
+        Block::Section(mix(&facts.drivers, language)),
+        Block::Context(vec![Mrkdwn::plain(&as_of(facts.data_as_of, language))]),
+    ];
+    blocks.extend(link(audience, "/chargeback"));
     SlackMessage { text: title, blocks }
 }
 

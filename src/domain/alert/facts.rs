@@ -115,6 +115,22 @@ pub struct FirstSeenFacts {
     pub data_as_of: DateTime<Utc>,
 }
 
+/// A department's month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestFacts {
+    pub department: String,
+    /// Its first day.
+    pub month: NaiveDate,
+    /// Yen that it is charged.
+    pub total: Amount,
+    /// Of the month before; none where it had none.
+    pub before: Option<Amount>,
+    /// Whether the month is provisional or more.
+    pub is_complete: bool,
+    pub drivers: Drivers,
+    pub data_as_of: DateTime<Utc>,
+}
+
 /// What an alert says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "about", rename_all = "snake_case")]
@@ -122,4 +138,5 @@ pub enum AlertFacts {
     Budget(Box<BudgetFacts>),
     Anomaly(AnomalyFacts),
     FirstSeen(FirstSeenFacts),
+    Digest(DigestFacts),
 }

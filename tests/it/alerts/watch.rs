@@ -112,3 +112,32 @@ async fn forecasts_are_kept_and_shown_with_their_error_once_the_month_is_final()
         assert!(status == 200 && page.contains(part), "{path}: {page}");
     }
 }
+
+/// 31 x 50 dollars at the planning rate of 150: 232,500 yen; September had 225,000.
+#[tokio::test]
+async fn a_department_is_told_its_month_once() {
+    let mut desk = Desk::open("digest").await;
+    desk.context.alerts.calendar.holidays = [("2026-11-03".parse().unwrap(), "文化の日".to_owned())].into();
+    desk.budgets("Sales,department,sales,month,JPY,10000000,150,2026-04,,C5,100%\n")
+        .await;
+    desk.company.deliver("2026-09", &used(1..=30, 50.0)).await;
+    desk.company.deliver("2026-10", &used(1..=31, 50.0)).await;
+    desk.company.deliver("2026-11", &used(1..=2, 1.0)).await;
+    // The 3rd is Culture Day, so the fifth business day is the 9th.
+    assert_eq!(desk.look("2026-11-06T06:00:00Z").await.get("digests"), None);
+    for time in ["2026-11-09T06:00:00Z", "2026-11-10T06:00:00Z"] {
+        desk.look(time).await;
+    }
+    desk.send().await;
+    let messages = desk.slack.messages();
+    assert_eq!((messages.len(), messages[0].channel.as_str()), (1, "C5"));
+    let said = text_of(&messages[0].body);
+    assert!(
+        said.contains("営業部: October 2026 stands at ¥232,500, incomplete"),
+        "{said}"
+    );
+    assert!(
+        said.contains("The month before: ¥225,000, a change of ¥7,500"),
+        "{said}"
+    );
+}

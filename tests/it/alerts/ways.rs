@@ -1,10 +1,14 @@
 //! The ways out, and what each answer of theirs leads to.
 
+use std::process::Stdio;
 use std::sync::Arc;
 
+use anbun::clock::Clock;
 use anbun::jobs::alerting::SlackWay;
-use anbun::jobs::send_alerts::Ways;
+use anbun::jobs::send_alerts::{MailWay, Ways};
 use anbun::messages::delivery::signature;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::{Desk, used};
 use crate::peers::slack::Act;
@@ -174,4 +178,79 @@ async fn slacks_webhook_marks_its_repeat() {
     let taken = desk.slack.webhooks();
     assert_eq!(taken.len(), 2);
     assert!(!taken[0].1.to_string().contains("may be a repeat") && taken[1].1.to_string().contains("may be a repeat"));
+}
+
+/// The owner's mail server takes it once, in words.
+#[tokio::test]
+async fn an_owner_gets_a_mail() {
+    let Ok(python) = std::env::var("ANBUN_TEST_PYTHON") else {
+        return crate::support::left_out("ANBUN_TEST_PYTHON is not set");
+    };
+    let script = "import email, socket, sys\nfrom email import policy\nfrom aiosmtpd.controller import Controller\n\
+class Took:\n    async def handle_DATA(self, server, session, envelope):\n        m = email.message_from_bytes(envelope.content, policy=policy.default)\n        print('TOOK', ','.join(envelope.rcpt_tos), '|', m['subject'], '|', m['message-id'], '|', ' '.join(m.get_body().get_content().split()), flush=True)\n        return '250 OK'\n\
+s = socket.socket(); s.bind(('127.0.0.1', 0)); port = s.getsockname()[1]; s.close()\n\
+c = Controller(Took(), hostname='127.0.0.1', port=port)\nc.start()\nprint('PORT', port, flush=True)\nsys.stdin.read()\n";
+    let mut server = tokio::process::Command::new(python)
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(server.stdout.take().unwrap()).lines();
+    let port = said.next_line().await.unwrap().expect("the mail server starts");
+    let mut desk = Desk::open("mail").await;
+    desk.context.alerts.slack = SlackWay::None;
+    desk.context.alerts.has_mail = true;
+    let ways = Ways {
+        mail: Some(MailWay {
+            url: format!("smtp://127.0.0.1:{}", port.strip_prefix("PORT ").unwrap()),
+            from: "anbun@example.com".to_owned(),
+        }),
+        ..(*desk.ways).clone()
+    };
+    desk.ways = Arc::new(ways);
+    let budget = "name,scope,code,frequency,currency,amount,rate,valid_from,valid_to,owner_person_id,thresholds\n\
+        Sales,department,sales,month,JPY,1000,150,2026-04,,p1,100%\n";
+    let file = desk.company.file("budget.csv", budget);
+    desk.company.run(&["budgets", "import", &file]).await;
+    desk.company.deliver("2026-10", &used(1..=10, 10.0)).await;
+    desk.look("2026-10-19T06:00:00Z").await;
+    desk.send().await;
+    drop(server.stdin.take());
+    let took = said.next_line().await.unwrap().unwrap();
+    assert!(
+        took.starts_with("TOOK sato@example.com | Sales (営業部): 1500.0% of the budget is used"),
+        "{took}"
+    );
+    assert!(
+        took.contains("@anbun> |") && took.contains("Foreseen for the end:"),
+        "{took}"
+    );
+    assert_eq!(said.next_line().await.unwrap(), None);
+}
+
+/// From the end of a load to the message, with the program that serves: within a minute, and that is long.
+#[tokio::test]
+async fn a_server_tells_soon_after_a_load() {
+    let desk = Desk::open("soon").await;
+    let today = Clock::System.now().date_naive();
+    let period = anbun::domain::period::BillingPeriod::of(today).to_string();
+    desk.budgets("Sales,department,sales,month,JPY,1000,150,2026-04,,C1,100%\n")
+        .await;
+    desk.company.deliver(&period, &used(1..=1, 1.0)).await;
+    let _server = crate::peers::Serving::start(&desk.company.installation).await;
+    crate::peers::until("the first look was made", async || {
+        let looks: i64 = sqlx::query_scalar("select count(*) from budget_evaluations")
+            .fetch_one(&desk.context.database.pool)
+            .await
+            .unwrap();
+        looks > 0
+    })
+    .await;
+    desk.company.deliver(&period, &used(1..=1, 100.0)).await;
+    let loaded = std::time::Instant::now();
+    crate::peers::until("the message came", async || !desk.slack.messages().is_empty()).await;
+    assert!(loaded.elapsed().as_secs() < 60);
+    assert_eq!(desk.slack.messages()[0].channel, "C1");
 }

@@ -107,7 +107,16 @@ impl Slack {
         inner.acts.pop_front().or(inner.always).unwrap_or(Act::Accept)
     }
 
+    /// Every message that tests make is shown to Slack's own models afterwards; `.ci/run` says where.
+    fn keep(body: &Value) {
+        if let Some(folder) = std::env::var_os("ANBUN_TEST_SLACK_MESSAGES") {
+            let file = std::path::Path::new(&folder).join(format!("{}.json", uuid::Uuid::new_v4()));
+            std::fs::write(file, body.to_string()).unwrap();
+        }
+    }
+
     fn take(&self, body: &Value) -> Message {
+        Self::keep(body);
         let mut inner = self.inner.lock().unwrap();
         let message = Message {
             channel: body["channel"].as_str().unwrap_or_default().to_owned(),
@@ -247,6 +256,9 @@ async fn method(
         }
         _ => {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            if name == "views.open" {
+                Slack::keep(&body);
+            }
             slack.inner.lock().unwrap().calls.push((name, body));
             axum::Json(json!({"ok": true})).into_response()
         }
