@@ -88,7 +88,8 @@ create table outbox (
     attempts integer not null default 0,
     -- Whether an attempt ended without saying whether it was taken.
     is_unknown boolean not null default false,
-    -- Attempts after one that ended so.
+    first_attempt_at timestamptz,
+    -- Attempts that ended so after one that did.
     repeats integer not null default 0,
     lease uuid,
     leased_until timestamptz,
@@ -103,6 +104,7 @@ create table outbox (
 );
 
 create index outbox_waiting on outbox (not_before) where state in ('waiting', 'sending');
+create index outbox_destination on outbox (way, destination, sent_at);
 
 -- The same alert never twice by the same way.
 create table outbox_alerts (

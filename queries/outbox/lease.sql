@@ -23,10 +23,10 @@ chosen as (
 )
 
 update outbox as m
-set state = 'sending', lease = $2, leased_until = $3, attempts = attempts + 1, repeats = repeats + m.is_unknown::integer
+set state = 'sending', lease = $2, leased_until = $3, attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $1)
 from chosen
 where m.message_id = chosen.message_id
 returning
-    m.message_id, m.way, m.destination, m.content, m.attempts, m.is_unknown, m.repeats, m.created_at,
+    m.message_id, m.way, m.destination, m.content, m.attempts, m.is_unknown, m.repeats, m.first_attempt_at as "first_attempt_at!",
     (select root.slack_ts from outbox as root where root.message_id = m.thread_of) as thread_ts,
     (select root.slack_channel from outbox as root where root.message_id = m.thread_of) as thread_channel

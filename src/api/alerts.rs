@@ -165,7 +165,14 @@ pub async fn read_alerts(
     let next = alerts.last().filter(|_| has_more);
     Ok(AlertsView {
         next_cursor: next.map(|alert| alert.alert_id.to_string()),
-        data: alerts.iter().map(AlertView::of).collect(),
+        data: alerts
+            .iter()
+            .map(|alert| AlertView {
+                // Who answered in Slack is a person.
+                acknowledged_by: alert.acknowledged_by.clone().filter(|_| sees_people),
+                ..AlertView::of(alert)
+            })
+            .collect(),
     })
 }
 

@@ -124,6 +124,12 @@ impl BudgetStatusView {
         }
     }
 
+    /// Whether its window is a single month.
+    pub fn is_one_month(&self) -> bool {
+        let months: Option<(BillingPeriod, BillingPeriod)> = self.from.parse().ok().zip(self.to.parse().ok());
+        months.is_some_and(|(from, to)| from.next() == to)
+    }
+
     /// Money is missing from it, or it is of no money at all: somebody must know.
     fn finding(&self, period: BillingPeriod) -> Option<FindingView> {
         let message = match (&self.spent, self.missing_months.as_slice()) {

@@ -8,9 +8,9 @@ pub mod facts;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::budget_status::{BudgetStatus, Window};
+use super::budget_status::{BudgetStatus, Share, Window};
 use super::forecast::projection::History;
-use super::money::{Amount, Ratio};
+use super::money::Amount;
 use super::named::named;
 use super::threshold::Threshold;
 
@@ -238,7 +238,11 @@ impl Look<'_> {
         }
         // A forecast goes up and down by itself.
         let margin = Amount::from_units(level.units() / 100 * MARGIN_PERCENT);
-        (!threshold.is_forecast() && amount < level - margin).then_some(Rearmed::Restatement)
+        // What the directory or a rule took away, the same can bring back: that is no correction of the bill.
+        let is_restated = self.before.is_some_and(|before| {
+            before.directory_version == self.directory_version && before.allocation_version == self.allocation_version
+        });
+        (is_restated && !threshold.is_forecast() && amount < level - margin).then_some(Rearmed::Restatement)
     }
 
     fn is_early(&self) -> bool {
@@ -291,10 +295,8 @@ impl Look<'_> {
 
     /// What dollars of use are as the budget counts them, by what all of its use is.
     fn worth(&self, usage: Amount) -> Amount {
-        let share = Ratio::of_total(self.status.spent.units(), self.status.spending.usage);
-        share.map_or(Amount::ZERO, |share| {
-            Amount::from_units(share.exact(usage).units() / Amount::from_whole(1).units())
-        })
+        let (from, to) = self.status.window.days();
+        Share::of(self.status.spent, self.history.sum(from, to)).part(usage)
     }
 
     /// What the next look compares with; none without data.

@@ -101,6 +101,9 @@ impl Budget {
         {
             return refuse("thresholds", "yen are whole");
         }
+        if self.channel.starts_with(['#', '@']) {
+            return refuse("channel", "it is a channel's id, such as C0123ABCD");
+        }
         if self.valid_to.is_some_and(|to| to <= self.valid_from) {
             return refuse("valid_to", "it is the first month in which the budget no longer holds");
         }

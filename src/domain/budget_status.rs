@@ -147,10 +147,13 @@ pub fn status(facts: &BudgetFacts<'_>) -> Option<BudgetStatus> {
     }
     let spent_usd = spending.counted(budget);
     let spent = in_currency_of(budget, spent_usd, rate)?;
+    // A window that is over keeps what held on its last day.
+    let (_, to) = facts.window.days();
+    let day = facts.today.min(to.pred_opt().unwrap_or(to));
     let raised: Amount = facts
         .raises
         .iter()
-        .filter(|raise| raise.budget == budget.name && raise.valid_from <= facts.today && facts.today < raise.valid_to)
+        .filter(|raise| raise.budget == budget.name && raise.valid_from <= day && day < raise.valid_to)
         .map(|raise| raise.amount)
         .sum();
     let limit = budget.amount + raised;
@@ -164,7 +167,6 @@ pub fn status(facts: &BudgetFacts<'_>) -> Option<BudgetStatus> {
         true => None,
         false => Some(outlook(facts, &spending, rate, limit)?),
     };
-    let (_, to) = facts.window.days();
     Some(BudgetStatus {
         window: facts.window,
         limit,
@@ -183,13 +185,11 @@ fn outlook(facts: &BudgetFacts<'_>, spending: &Spending, rate: Ratio, limit: Amo
     let (from, to) = facts.window.days();
     let projection = project(facts.history, facts.known, (from, to), facts.calendar);
     let spent_usd = spending.counted(facts.budget);
-    // Discounts, credits, shared cost and tax follow use; how much of it they are is taken from what is billed.
-    let share = Ratio::of_total(spent_usd.units(), spending.usage).filter(|_| spending.usage.units() > 0);
-    let counted = |usage: Amount| match share {
-        // Units over units: the whole part is again in units.
-        Some(share) => Amount::from_units(share.exact(usage).units() / Amount::from_whole(1).units()),
-        None => usage,
-    };
+    // Discounts and tax follow use, as they did so far; credits and shared cost stay as they stand.  Days have unblended cost only, so
+    // on the net basis its discount is in the share as well.
+    let fixed = spending.fixed(facts.budget);
+    let share = Share::of(spent_usd - fixed, facts.history.sum(from, to));
+    let counted = |usage: Amount| share.part(usage);
     let counted_of = |usd: Amount| in_currency_of(facts.budget, usd, rate);
     let at_end = |more: Amount| counted_of(spent_usd + counted(more));
     let tomorrow = facts.today.succ_opt()?;
@@ -199,11 +199,34 @@ fn outlook(facts: &BudgetFacts<'_>, spending: &Spending, rate: Ratio, limit: Amo
         low: at_end(projection.low)?,
         high: at_end(projection.high)?,
         not_billed_yet: counted_of(counted(projection.before(tomorrow.min(to))))?,
-        runs_out_on: runs_out_on(facts, &projection, |usage| counted_of(counted(usage)), limit),
+        runs_out_on: runs_out_on(facts, &projection, |usage| counted_of(fixed + counted(usage)), limit),
         settled_to: facts.known.settled_to,
         settled_use: facts.history.sum(from, to.min(facts.known.settled_to)),
         open_use: facts.history.sum(from.max(facts.known.settled_to), to),
     })
+}
+
+/// How much of use an amount is: what it would be of other use.
+#[derive(Debug, Clone, Copy)]
+pub struct Share(Option<Ratio>);
+
+/// More than so many times its use is no share of it.
+const SHARE_MAX: i128 = 1_000;
+
+impl Share {
+    /// Of no use, or of an amount that is none of use, it is one for one.
+    pub fn of(amount: Amount, usage: Amount) -> Self {
+        let is_share = usage.units() > 0 && amount.units() >= 0 && amount.units() / SHARE_MAX <= usage.units();
+        Self(Ratio::of_total(amount.units(), usage).filter(|_| is_share))
+    }
+
+    pub fn part(self, usage: Amount) -> Amount {
+        match self.0 {
+            // Units over units: the whole part is again in units.
+            Some(share) => Amount::from_units(share.exact(usage).units() / Amount::from_whole(1).units()),
+            None => usage,
+        }
+    }
 }
 
 /// Days are added up as they were billed and are foreseen, until the limit is passed.

@@ -48,6 +48,18 @@ impl Spending {
         }
     }
 
+    /// What of it does not follow use: credits and shared cost.
+    pub fn fixed(&self, budget: &Budget) -> Amount {
+        let mut fixed = Amount::ZERO;
+        if budget.basis == BudgetBasis::AfterCredits {
+            fixed += self.credits;
+        }
+        if budget.with_allocated {
+            fixed += self.allocated;
+        }
+        fixed
+    }
+
     /// What a budget is held against.
     pub fn counted(&self, budget: &Budget) -> Amount {
         let mut counted = self.usage;

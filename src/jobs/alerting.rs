@@ -134,7 +134,10 @@ pub(super) async fn tell(
             public_url: settings.public_url.as_deref(),
             has_buttons: settings.has_buttons && way == Way::Slack,
         };
-        if told.len() > MESSAGES_AT_ONCE_MAX || (is_first_look && told.len() > 1) {
+        // What keeps silent for a while is told by itself, later.
+        let (told, later): (Vec<&Told>, Vec<&Told>) = told.into_iter().partition(|one| one.not_before <= now);
+        let is_digest = told.len() > MESSAGES_AT_ONCE_MAX || (is_first_look && told.len() > 1);
+        if is_digest {
             let alerts: Vec<(i64, AlertFacts)> = told.iter().map(|one| (one.alert_id, one.facts.clone())).collect();
             let ids: Vec<i64> = told.iter().map(|one| one.alert_id).collect();
             let content = content(way, &digest_message(&alerts, &audience), &alerts, &audience);
@@ -149,9 +152,9 @@ pub(super) async fn tell(
             };
             put(connection, &message, now).await?;
             messages += 1;
-            continue;
         }
-        for one in told {
+        let alone = told.into_iter().filter(|_| !is_digest);
+        for one in alone.chain(later) {
             let thread_of = match way {
                 Way::Slack => find_thread(connection, (&one.subject, one.window_from), (way, &destination)).await?,
                 Way::SlackWebhook | Way::Webhook | Way::Mail => None,

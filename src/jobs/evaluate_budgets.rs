@@ -16,7 +16,7 @@ use super::{JobContext, RunReport};
 use crate::domain::alert::facts::{AlertFacts, BudgetFacts};
 use crate::domain::alert::{AlertKind, Cause, Judgement, Look, Stood, Verdict};
 use crate::domain::budget::BudgetScope;
-use crate::domain::budget_status::percent_of;
+use crate::domain::budget_status::{Window, percent_of};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::period::BillingPeriod;
 use crate::store::alerts::{
@@ -24,6 +24,7 @@ use crate::store::alerts::{
     read_drivers, rearm,
 };
 use crate::store::anomalies::has_first_seen;
+use crate::store::budgets::list_budgets;
 use crate::store::chargeback::list_periods;
 use crate::store::directory::get_versioned_directory_at;
 use crate::store::spending::{BudgetQuestion, BudgetReading, ReadBudget, read_budgets};
@@ -50,7 +51,7 @@ pub(super) async fn evaluate_budgets(with: &JobContext, report: &mut RunReport) 
     let snoozes = list_snoozes(&mut moment, now).await?;
     let is_first_look = known.is_empty() && !has_first_seen(&mut moment).await?;
     let mut told = Vec::new();
-    for period in months_to_look_at(&mut moment, now).await? {
+    for period in months_to_look_at(&mut moment, &with.alerts, now).await? {
         let question = question(&with.alerts, period, now);
         let reading = read_budgets(&mut moment, &question).await?;
         let evaluation = Evaluation {
@@ -108,7 +109,7 @@ pub async fn judge_budget(
         thresholds: &read.budget.thresholds,
         spoke: spoken.get(&subject).map_or(&[], Vec::as_slice),
         before: before.get(&subject),
-        is_new_budget: !known.contains(name) && !known.is_empty(),
+        is_new_budget: !known.contains(name),
         directory_version,
         allocation_version,
         today: question.today,
@@ -127,8 +128,12 @@ fn question(settings: &AlertSettings, period: BillingPeriod, now: DateTime<Utc>)
     }
 }
 
-/// The current month last, so that a longer window is seen as it stands now.
-async fn months_to_look_at(connection: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Result<Vec<BillingPeriod>> {
+/// Months whose windows are over and that are fresh or were never looked at, and the current one.
+async fn months_to_look_at(
+    connection: &mut PgConnection,
+    settings: &AlertSettings,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Vec<BillingPeriod>> {
     let today = now.date_naive();
     let current = BillingPeriod::of(today);
     let loaded: BTreeSet<BillingPeriod> = list_periods(connection)
@@ -136,27 +141,26 @@ async fn months_to_look_at(connection: &mut PgConnection, now: DateTime<Utc>) ->
         .into_iter()
         .map(|of| of.period)
         .collect();
-    let back: Vec<BillingPeriod> = std::iter::successors(Some(current), |period| Some(period.previous()))
-        .skip(1)
-        .take(MONTHS_BACK)
-        .filter(|period| loaded.contains(period))
-        .collect();
-    let windows: Vec<NaiveDate> = back.iter().map(|period| period.first_day()).collect();
-    let looked_at: BTreeSet<NaiveDate> = list_evaluations(connection, &windows)
-        .await?
-        .into_keys()
-        .map(|(_, window)| window)
-        .collect();
-    let mut months: Vec<BillingPeriod> = back
-        .into_iter()
-        .filter(|period| {
-            let is_fresh = *period == current.previous() && today.day() <= PREVIOUS_UNTIL_DAY;
-            is_fresh || !looked_at.contains(&period.first_day())
-        })
-        .collect();
-    months.reverse();
-    months.push(current);
-    Ok(months)
+    let budgets = list_budgets(connection).await?;
+    let mut ended: BTreeMap<BillingPeriod, Vec<Subject>> = BTreeMap::new();
+    let back = std::iter::successors(Some(current.previous()), |period| Some(period.previous())).take(MONTHS_BACK);
+    for period in back.filter(|period| loaded.contains(period)) {
+        for budget in budgets.iter().filter(|of| of.holds_in(period)) {
+            let window = Window::of(budget.frequency, period, settings.fiscal_year_start_month);
+            if window.to == period.next() {
+                let subject = (budget.name.clone(), window.from.first_day());
+                ended.entry(period).or_default().push(subject);
+            }
+        }
+    }
+    let windows: BTreeSet<NaiveDate> = ended.values().flatten().map(|(_, window)| *window).collect();
+    let looked_at = list_evaluations(connection, &windows.into_iter().collect::<Vec<_>>()).await?;
+    let is_wanted = |(period, subjects): &(BillingPeriod, Vec<Subject>)| {
+        let is_fresh = *period == current.previous() && today.day() <= PREVIOUS_UNTIL_DAY;
+        is_fresh || subjects.iter().any(|subject| !looked_at.contains_key(subject))
+    };
+    let months = ended.into_iter().filter(is_wanted).map(|(period, _)| period);
+    Ok(months.chain([current]).collect())
 }
 
 /// One look at one month.
@@ -172,10 +176,11 @@ struct Evaluation<'e> {
 impl Evaluation<'_> {
     async fn run(&self, connection: &mut PgConnection, report: &mut RunReport) -> anyhow::Result<Vec<Told>> {
         let current = BillingPeriod::of(self.question.today);
-        // A window that goes on is looked at with the current month.
+        // A window is looked at as it stands: with the current month while it goes on, and with its last one when it is over.  Halfway it
+        // would look as if an amount had gone back.
         let own = self.reading.budgets.iter().filter(|read| {
             let window = read.status.window;
-            self.question.period == current || !window.months().any(|month| month == current)
+            self.question.period == current || window.to == self.question.period.next()
         });
         let own: Vec<&ReadBudget> = own.collect();
         let subject = |read: &ReadBudget| (read.budget.name.clone(), read.status.window.from.first_day());
@@ -195,7 +200,7 @@ impl Evaluation<'_> {
                 thresholds: &read.budget.thresholds,
                 spoke: spoken.get(&subject).map_or(&[], Vec::as_slice),
                 before: before.get(&subject),
-                is_new_budget: !self.known.contains(&read.budget.name) && !self.known.is_empty(),
+                is_new_budget: !self.known.contains(&read.budget.name),
                 directory_version: self.directory_version,
                 allocation_version: self.reading.allocation_version,
                 today: self.question.today,

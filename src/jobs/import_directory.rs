@@ -17,6 +17,7 @@ use crate::domain::books::Posting;
 use crate::domain::chargeback::{Moved, Reporting, moved};
 use crate::domain::close::MonthState;
 use crate::domain::directory::{Cell, Department, Directory, EntryKind, PrincipalEntry};
+use crate::domain::job::JobName;
 use crate::domain::period::{BillingPeriod, Validity};
 use crate::domain::principal::Principal;
 use crate::domain::rate::YenRates;
@@ -26,6 +27,7 @@ use crate::store::books::{Leaves, assemble};
 use crate::store::chargeback::list_periods;
 use crate::store::database::Database;
 use crate::store::directory::{DirectoryChanges, get_directory, lock_directory, replace_directory};
+use crate::store::jobs::request_run;
 use crate::store::month::{list_states, lock_steps};
 use crate::store::reattribution::reattribute;
 use crate::store::{StoreError, StoreResult};
@@ -217,6 +219,8 @@ async fn change_directory(
     let version = replace_directory(&mut transaction, &after, &changes, clock.now(), &actor.name).await?;
     let moved = decide_anew(&mut transaction, (&before, &after), version, settings).await?;
     if keep == Keep::Yes {
+        // What moved can take a budget over its limit.
+        request_run(&mut transaction, JobName::EvaluateBudgets, &actor.name, clock.now()).await?;
         transaction.commit().await.map_err(StoreError::from)?;
     }
     Ok(Imported {

@@ -125,6 +125,7 @@ pub async fn keep_rules(
         return Ok(RulesKept { version: None, moved });
     }
     let version = replace_rules(&mut transaction, &rules, &actor.name, clock.now()).await?;
+    request_run(&mut transaction, JobName::EvaluateBudgets, &actor.name, clock.now()).await?;
     transaction.commit().await?;
     Ok(RulesKept {
         version: Some(version),

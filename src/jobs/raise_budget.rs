@@ -1,7 +1,7 @@
 //! More money for a budget for a while: one person asks, another decides.  The same for command, API and Slack.
 
 use anyhow::{Context as _, bail, ensure};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection};
 
 use super::answer_alerts::Answering;
@@ -11,7 +11,7 @@ use crate::domain::job::JobName;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::store::StoreError;
-use crate::store::budgets::{RequestedRaise, decide_raise, find_raise, list_budgets, record_raise};
+use crate::store::budgets::{RequestedRaise, decide_raise, find_raise, list_budgets, list_raises, record_raise};
 use crate::store::jobs::request_run;
 
 /// What somebody asks for.
@@ -29,6 +29,7 @@ pub struct WantedRaise {
 /// Who is not of finance approves no more than this share of a budget, in per cent.
 const PERCENT_MAX: i128 = 20;
 const WORDS_MAX: usize = 1_000;
+const DAYS_MAX: u64 = 366;
 
 /// The budget of a name that holds on a day.
 pub async fn find_budget(connection: &mut PgConnection, name: &str, day: NaiveDate) -> anyhow::Result<Budget> {
@@ -48,6 +49,10 @@ pub async fn ask_for_raise(
     let today = now.date_naive();
     let budget = find_budget(connection, &wanted.budget, today).await?;
     ensure!(wanted.amount.units() > 0, "a raise is above 0");
+    ensure!(
+        wanted.until <= today + Days::new(DAYS_MAX),
+        "a raise ends within a year"
+    );
     ensure!(
         wanted.until >= today,
         "a raise ends today or later; {} is over",
@@ -97,9 +102,14 @@ pub async fn decide_about_raise(
     }
     let budget = find_budget(&mut transaction, &asked.raise.budget, now.date_naive()).await?;
     let most = Amount::from_units(budget.amount.units() / 100 * PERCENT_MAX);
-    if is_approved && !answering.is_finance && asked.raise.amount > most {
+    let others = list_raises(&mut transaction).await?;
+    let others = others
+        .iter()
+        .filter(|of| of.budget == asked.raise.budget && of.valid_to > asked.raise.valid_from);
+    let together: Amount = others.map(|of| of.amount).sum::<Amount>() + asked.raise.amount;
+    if is_approved && !answering.is_finance && together > most {
         bail!(
-            "raise {raise_id} is above {PERCENT_MAX} % of the budget: finance approves it with 'anbun budgets approve {raise_id}'"
+            "its raises are with this one above {PERCENT_MAX} % of the budget: finance approves it with 'anbun budgets approve {raise_id}'"
         );
     }
     decide_raise(&mut transaction, raise_id, is_approved, &answering.name, now).await?;

@@ -20,7 +20,7 @@ use crate::domain::language::Language;
 use crate::messages::block_kit::{Block, Mrkdwn, SlackMessage};
 use crate::messages::delivery::{Refusal, post_signed};
 use crate::messages::mail::{Mail, MailError, MailServer};
-use crate::messages::slack_client::{Posted, SlackBot, post_to_webhook};
+use crate::messages::slack_client::{Posted, SlackBot, THREAD_IS_GONE, post_to_webhook};
 use crate::store::database::Database;
 use crate::store::outbox::{self, Failure, Leased, note_failure, note_sent};
 use crate::store::{StoreError, StoreResult};
@@ -56,19 +56,22 @@ const SETTLES_AFTER: TimeDelta = TimeDelta::seconds(5);
 const GIVEN_UP_AFTER: TimeDelta = TimeDelta::days(7);
 /// The words of messages are kept as long as anybody asks why.
 const WORDS_KEPT_FOR: TimeDelta = TimeDelta::days(90);
-/// A webhook's repeat.
-const REPEATS_MAX: i32 = 1;
+const REPEATED_AFTER: TimeDelta = TimeDelta::minutes(2);
+/// Well within the lease, whatever is asked on the way.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(40);
+const STOP_WITHIN: Duration = Duration::from_secs(6);
 
-/// Sends until `stop` says true.
+/// Sends until `stop` says true.  A slow receiver keeps nobody else waiting.
 pub async fn run_sender(database: Database, ways: Ways, clock: Clock, mut stop: watch::Receiver<bool>) {
     let ways = Arc::new(ways);
     let mut forget_at = clock.now();
+    let mut sending = JoinSet::new();
     while !*stop.borrow() {
-        match send_due(&database, &ways, clock).await {
-            Ok(0) => {}
-            // What was just sent made room for the next.
-            Ok(_) => tracing::debug!("messages were sent"),
-            Err(error) => tracing::warn!(error = %error, "the outbox cannot be read; looking again soon"),
+        while let Some(ended) = sending.try_join_next() {
+            note_end(ended);
+        }
+        if let Err(error) = begin_due(&database, &ways, clock, &mut sending).await {
+            tracing::warn!(error = %error, "the outbox cannot be read; looking again soon");
         }
         if clock.now() >= forget_at {
             forget_at = clock.now() + TimeDelta::days(1);
@@ -81,6 +84,13 @@ pub async fn run_sender(database: Database, ways: Ways, clock: Clock, mut stop: 
             _ = stop.changed() => {}
         }
     }
+    // What is under way is let end; what does not is looked for by the next program.
+    let all = async {
+        while let Some(ended) = sending.join_next().await {
+            note_end(ended)
+        }
+    };
+    drop(tokio::time::timeout(STOP_WITHIN, all).await);
 }
 
 async fn forget(database: &Database, now: DateTime<Utc>) -> StoreResult<()> {
@@ -90,29 +100,43 @@ async fn forget(database: &Database, now: DateTime<Utc>) -> StoreResult<()> {
 
 /// Sends what is due, one message a destination; how many attempts were made.
 pub async fn send_due(database: &Database, ways: &Arc<Ways>, clock: Clock) -> StoreResult<usize> {
-    let mut connection = database.pool.acquire().await?;
-    let now = clock.now();
-    let leased = outbox::lease(&mut connection, now, now + LEASED_FOR, AT_ONCE).await?;
-    drop(connection);
-    let attempts = leased.len();
     let mut sending = JoinSet::new();
-    for message in leased {
-        let (database, ways) = (database.clone(), Arc::clone(ways));
-        sending.spawn(async move { send_one(&database, &ways, clock, &message).await });
-    }
+    let attempts = begin_due(database, ways, clock, &mut sending).await?;
     while let Some(ended) = sending.join_next().await {
-        // What could not be noted is unknown once its lease ends.
-        match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = %error, "what became of a message could not be noted"),
-            Err(error) => tracing::error!(error = %error, "a fault of anbun itself while sending"),
-        }
+        note_end(ended);
     }
     Ok(attempts)
 }
 
+async fn begin_due(
+    database: &Database,
+    ways: &Arc<Ways>,
+    clock: Clock,
+    sending: &mut JoinSet<StoreResult<()>>,
+) -> StoreResult<usize> {
+    let mut connection = database.pool.acquire().await?;
+    let now = clock.now();
+    let leased = outbox::lease(&mut connection, now, now + LEASED_FOR, AT_ONCE).await?;
+    let attempts = leased.len();
+    for message in leased {
+        let (database, ways) = (database.clone(), Arc::clone(ways));
+        sending.spawn(async move { send_one(&database, &ways, clock, &message).await });
+    }
+    Ok(attempts)
+}
+
+/// What could not be noted is unknown once its lease ends.
+fn note_end(ended: Result<StoreResult<()>, tokio::task::JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(error = %error, "what became of a message could not be noted"),
+        Err(error) => tracing::error!(error = %error, "a fault of anbun itself while sending"),
+    }
+}
+
 async fn send_one(database: &Database, ways: &Ways, clock: Clock, message: &Leased) -> StoreResult<()> {
-    let outcome = attempt(ways, clock, message).await;
+    let attempt = tokio::time::timeout(ATTEMPT_WITHIN, attempt(ways, clock, message)).await;
+    let outcome = attempt.unwrap_or_else(|_| Err(Refusal::Unknown("it took too long".to_owned())));
     let now = clock.now();
     let mut connection = database.pool.acquire().await.map_err(StoreError::from)?;
     let refusal = match outcome {
@@ -126,23 +150,32 @@ async fn send_one(database: &Database, ways: &Ways, clock: Clock, message: &Leas
     };
     let what = refusal.to_string();
     let is_unknown = message.is_unknown || matches!(refusal, Refusal::Unknown(_));
-    let is_repeated =
-        message.way != Way::Slack && matches!(refusal, Refusal::Unknown(_)) && message.repeats >= REPEATS_MAX;
-    let is_old = now - message.created_at > GIVEN_UP_AFTER;
+    let is_repeated = message.way != Way::Slack && matches!(refusal, Refusal::Unknown(_)) && message.is_unknown;
+    // Whoever refuses can be mended, however late.
+    let is_refused = matches!(refusal, Refusal::Account(_) | Refusal::Destination(_));
+    let is_old = !is_refused && now - message.first_attempt_at > GIVEN_UP_AFTER;
     let failure = Failure {
         is_dead: is_old || is_repeated || matches!(refusal, Refusal::Content(_)),
-        not_before: now + pause(message.attempts, &refusal),
+        not_before: now + pause(message, &refusal),
         is_unknown,
+        is_unknown_now: matches!(refusal, Refusal::Unknown(_)),
         code: refusal.code(),
         what: &what,
     };
     tracing::warn!(message.id = %message.message_id, way = %message.way, attempts = message.attempts, is_dead = failure.is_dead, what, "an alert was not sent");
-    note_failure(&mut connection, message, &failure).await
+    note_failure(&mut connection, message, &failure).await?;
+    if let Refusal::NotTaken {
+        retry_after: Some(_), ..
+    } = refusal
+    {
+        outbox::postpone_destination(&mut connection, message, failure.not_before).await?;
+    }
+    Ok(())
 }
 
 /// Longer after each attempt, not all at the same moment, and never sooner than was asked.
-fn pause(attempts: i32, refusal: &Refusal) -> TimeDelta {
-    let doubled = FIRST_PAUSE * 2_i32.pow(u32::try_from(attempts - 1).unwrap_or(0).min(8));
+fn pause(message: &Leased, refusal: &Refusal) -> TimeDelta {
+    let doubled = FIRST_PAUSE * 2_i32.pow(u32::try_from(message.attempts - 1).unwrap_or(0).min(8));
     let capped = doubled.min(PAUSE_MAX);
     let jitter = capped * rand::rng().random_range(0..=50) / 100;
     let asked = match refusal {
@@ -150,6 +183,8 @@ fn pause(attempts: i32, refusal: &Refusal) -> TimeDelta {
             retry_after: Some(wait),
             ..
         } => TimeDelta::from_std(*wait).unwrap_or(PAUSE_MAX),
+        // The one repeat of a receiver that cannot be asked comes when it may be up again.
+        Refusal::Unknown(_) if message.way != Way::Slack => REPEATED_AFTER,
         Refusal::Unknown(_) => SETTLES_AFTER,
         _ => TimeDelta::zero(),
     };
@@ -159,7 +194,7 @@ fn pause(attempts: i32, refusal: &Refusal) -> TimeDelta {
 async fn attempt(ways: &Ways, clock: Clock, message: &Leased) -> Result<Option<Posted>, Refusal> {
     let is_gone = || Refusal::Account("not_in_the_settings_any_more".to_owned());
     let id = message.message_id.to_string();
-    if message.way != Way::Slack && message.repeats > REPEATS_MAX {
+    if message.way != Way::Slack && message.repeats > 0 {
         // A program was killed in the middle of the repeat.
         return Err(Refusal::Unknown("it was repeated once already".to_owned()));
     }
@@ -169,22 +204,28 @@ async fn attempt(ways: &Ways, clock: Clock, message: &Leased) -> Result<Option<P
             let channel = message.thread_channel.as_deref().unwrap_or(&message.destination);
             let thread = message.thread_ts.as_deref();
             if message.is_unknown {
-                let found = bot.find(channel, thread, &id, message.created_at).await?;
+                let found = bot.find(channel, thread, &id, message.first_attempt_at).await?;
                 if found.is_some() {
                     return Ok(found);
                 }
             }
-            bot.post(channel, &message.content, thread, &id).await.map(Some)
+            match bot.post(channel, &message.content, thread, &id).await {
+                // Somebody deleted what it would stand under.
+                Err(Refusal::Destination(code)) if thread.is_some() && code == THREAD_IS_GONE => {
+                    bot.post(channel, &message.content, None, &id).await.map(Some)
+                }
+                posted => posted.map(Some),
+            }
         }
         Way::SlackWebhook => {
             let url = ways.slack_webhook.as_ref().ok_or_else(is_gone)?;
-            let content = marked(&message.content, message.repeats > 0);
+            let content = marked(&message.content, message.is_unknown);
             post_to_webhook(&ways.http, url, &content).await.map(|()| None)
         }
         Way::Webhook => {
             let (url, secret) = ways.webhook.as_ref().ok_or_else(is_gone)?;
             let mut content = message.content.clone();
-            content["may_be_repeated"] = (message.repeats > 0).into();
+            content["may_be_repeated"] = message.is_unknown.into();
             let stamp = (id.as_str(), clock.now().timestamp());
             post_signed(&ways.http, (url, secret), stamp, &content)
                 .await
@@ -234,15 +275,14 @@ async fn send_mail(way: &MailWay, message: &Leased, id: &str) -> Result<(), Refu
         MailError::Refused {
             is_unknown: true, what, ..
         } => Refusal::Unknown(what),
-        MailError::Refused {
-            is_final: true, what, ..
-        } => Refusal::Destination(what),
+        MailError::Refused { is_final: true, .. } => Refusal::Content("mail_refused".to_owned()),
         MailError::Refused { what, .. } => Refusal::NotTaken {
             what,
             retry_after: None,
         },
         MailError::Server(what) => Refusal::Account(what),
-        MailError::Address(what) | MailError::Content(what) => Refusal::Content(what),
+        // Neither an address nor a server's words, which repeat it, are shown to whoever reads findings.
+        MailError::Address(_) | MailError::Content(_) => Refusal::Content("mail_cannot_be_made".to_owned()),
     })
 }
 

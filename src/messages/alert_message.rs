@@ -11,7 +11,7 @@ use super::block_kit::{Block, Button, Mrkdwn, SlackMessage};
 use crate::domain::alert::facts::{AlertFacts, AnomalyFacts, BudgetFacts, DigestFacts, Drivers, FirstSeenFacts};
 use crate::domain::alert::{Cause, Rearmed};
 use crate::domain::language::Language;
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, Ratio};
 use crate::domain::text::grouped;
 
 /// Fewer people than this could be told apart.
@@ -184,7 +184,7 @@ fn budget_message(alert_id: i64, facts: &BudgetFacts, audience: &Audience<'_>) -
         ));
     }
     blocks.push(Block::Fields(fields));
-    blocks.push(Block::Section(drivers(&facts.drivers, audience)));
+    blocks.push(Block::Section(drivers(&facts.drivers, facts.rate.as_deref(), audience)));
     blocks.push(Block::Section(mix(&facts.drivers, language)));
     blocks.push(Block::Context(vec![
         Mrkdwn::plain(&basis(facts, language)),
@@ -269,14 +269,20 @@ fn cause_note(facts: &BudgetFacts, language: Language) -> Option<Mrkdwn> {
     (!notes.is_empty()).then(|| Mrkdwn::lines(notes))
 }
 
-fn drivers(drivers: &Drivers, audience: &Audience<'_>) -> Mrkdwn {
+/// In yen at the budget's rate, or in dollars where there is none.
+fn drivers(drivers: &Drivers, rate: Option<&str>, audience: &Audience<'_>) -> Mrkdwn {
     let language = audience.language;
+    let rate = rate.and_then(|rate| rate.parse().ok()).and_then(Ratio::of_rate);
+    let cost = |usd: Amount| match rate.and_then(|rate| usd.to_whole(rate)) {
+        Some(yen) => money(Amount::from_whole(yen), "JPY"),
+        None => money(usd, "USD"),
+    };
     let mut lines = Vec::new();
     if audience.sees_people && !drivers.people.is_empty() {
         lines.push(Mrkdwn::words(language.choose("*利用の多い人*", "*Most use by*")));
         for driver in drivers.people.iter().take(DRIVERS_SHOWN) {
             let name = audience.people.get(&driver.person_id).unwrap_or(&driver.person_id);
-            lines.push(Mrkdwn::plain(&format!("・{name} {}", money(driver.cost, "USD"))));
+            lines.push(Mrkdwn::plain(&format!("・{name} {}", cost(driver.cost))));
         }
     }
     if !drivers.models.is_empty() {
@@ -289,12 +295,7 @@ fn drivers(drivers: &Drivers, audience: &Audience<'_>) -> Mrkdwn {
             (true, Language::Japanese) => format!("{}人", driver.people),
             (true, Language::English) => format!("{} people", driver.people),
         };
-        let text = format!(
-            "・{} ({}) {}, {heads}",
-            driver.model,
-            driver.route,
-            money(driver.cost, "USD")
-        );
+        let text = format!("・{} ({}) {}, {heads}", driver.model, driver.route, cost(driver.cost));
         lines.push(Mrkdwn::plain(&text));
     }
     Mrkdwn::lines(lines)
@@ -391,7 +392,7 @@ fn month_message(facts: &DigestFacts, audience: &Audience<'_>) -> SlackMessage {
     let mut blocks = vec![
         Block::Header(title.clone()),
         Block::Section(Mrkdwn::lines(lines)),
-        Block::Section(drivers(&facts.drivers, audience)),
+        Block::Section(drivers(&facts.drivers, None, audience)),
         Block::Section(mix(&facts.drivers, language)),
         Block::Context(vec![Mrkdwn::plain(&as_of(facts.data_as_of, language))]),
     ];

@@ -150,6 +150,12 @@ pub async fn post_signed(
     if status.is_success() {
         return Ok(());
     }
+    if status.as_u16() == 503 {
+        return Err(Refusal::NotTaken {
+            what: "HTTP 503".to_owned(),
+            retry_after: None,
+        });
+    }
     answer_of(sent).await?;
     Err(match status.as_u16() {
         400 | 413 | 422 => Refusal::Content(format!("http_{}", status.as_u16())),

@@ -12,6 +12,8 @@ use super::delivery::{Refusal, answer_of};
 
 /// The name of anbun's metadata in a message.
 const EVENT: &str = "anbun_message";
+/// What a message should stand under was deleted.
+pub const THREAD_IS_GONE: &str = "thread_not_found";
 /// Clocks of two machines differ.
 const LOOKED_BACK: TimeDelta = TimeDelta::minutes(5);
 const PAGES_MAX: usize = 20;
@@ -85,7 +87,11 @@ impl SlackBot {
                 query.push(("cursor", &cursor));
             }
             let request = self.http.get(format!("{}/{method}", self.api)).query(&query);
-            let answer = read(request.bearer_auth(&self.token)).await?;
+            let answer = match read(request.bearer_auth(&self.token)).await {
+                // Nothing stands under what is gone.
+                Err(Refusal::Destination(code)) if code == THREAD_IS_GONE => return Ok(None),
+                answer => answer?,
+            };
             let messages = answer["messages"].as_array().cloned().unwrap_or_default();
             let found = messages.iter().find(|of| {
                 let metadata = &of["metadata"];
@@ -166,14 +172,20 @@ fn checked(body: String) -> Result<Value, Refusal> {
         "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" => Refusal::Unknown(code),
         "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive" | "missing_scope"
         | "no_permission" | "org_login_required" | "ekm_access_denied" => Refusal::Account(code),
-        "channel_not_found"
-        | "not_in_channel"
-        | "is_archived"
-        | "restricted_action"
-        | "restricted_action_thread_only_channel"
-        | "restricted_action_read_only_channel" => Refusal::Destination(code),
-        // What is left is of the message, and the same message will not be taken later.
-        _ => Refusal::Content(code),
+        // Of the message, and the same message will not be taken later.
+        "msg_too_long"
+        | "msg_blocks_too_long"
+        | "no_text"
+        | "invalid_blocks"
+        | "invalid_blocks_format"
+        | "invalid_metadata_format"
+        | "invalid_metadata_schema"
+        | "metadata_too_large"
+        | "too_many_attachments"
+        | "invalid_arguments"
+        | "invalid_json" => Refusal::Content(code),
+        // The channel, or what nobody has thought of: it waits, and somebody is told.
+        _ => Refusal::Destination(code),
     })
 }
 

@@ -163,7 +163,9 @@ pub async fn read_drivers(
     let models = of.models(connection, period).await?;
     let before = of.models(connection, period.previous()).await?;
     let quarantined = match budget.scope {
-        BudgetScope::Department => likely_quarantined(connection, &budget.code, period).await?,
+        BudgetScope::Department => {
+            likely_quarantined(connection, departments.as_deref().unwrap_or_default(), period).await?
+        }
         _ => Amount::ZERO,
     };
     Ok(Drivers {
@@ -276,7 +278,7 @@ fn mix(now: &[ModelDriver], before: &[ModelDriver]) -> Vec<ModelShare> {
 /// Use of principals that no rule decided and that look like a department's.
 async fn likely_quarantined(
     connection: &mut PgConnection,
-    department: &str,
+    departments: &[String],
     period: BillingPeriod,
 ) -> StoreResult<Amount> {
     let undecided = Some(State::Quarantined.as_str());
@@ -292,7 +294,7 @@ async fn likely_quarantined(
             .arn
             .as_deref()
             .and_then(|arn| suggest(arn, &directory, last_day, &sessions));
-        of.currency == "USD" && suggestion.is_some_and(|found| found.department == department)
+        of.currency == "USD" && suggestion.is_some_and(|found| departments.contains(&found.department))
     });
     Ok(likely.map(|of| of.cost).sum())
 }

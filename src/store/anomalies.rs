@@ -69,12 +69,15 @@ pub async fn read_parts(connection: &mut PgConnection, whose: &Whose, day: Naive
     Ok((now, usual))
 }
 
-/// Episodes that are not over: subject and first day.
-pub async fn list_open_episodes(connection: &mut PgConnection) -> StoreResult<BTreeSet<Subject>> {
-    let rows = sqlx::query_file!("queries/anomalies/list_open.sql")
+/// Episodes that were told lately: subject and first day, and whether they go on.
+pub async fn list_episodes(connection: &mut PgConnection, since: NaiveDate) -> StoreResult<BTreeMap<Subject, bool>> {
+    let rows = sqlx::query_file!("queries/anomalies/list_open.sql", since)
         .fetch_all(connection)
         .await?;
-    Ok(rows.into_iter().map(|row| (row.subject, row.window_from)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| ((row.subject, row.window_from), row.is_open))
+        .collect())
 }
 
 pub async fn end_episode(connection: &mut PgConnection, episode: &Subject, at: DateTime<Utc>) -> StoreResult<()> {

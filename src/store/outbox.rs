@@ -92,9 +92,9 @@ pub struct Leased {
     pub attempts: i32,
     /// An earlier attempt may have been taken.
     pub is_unknown: bool,
-    /// Attempts after such a one, with this.
+    /// Attempts that ended so after one that did.
     pub repeats: i32,
-    pub created_at: DateTime<Utc>,
+    pub first_attempt_at: DateTime<Utc>,
     pub thread_ts: Option<String>,
     pub thread_channel: Option<String>,
 }
@@ -136,7 +136,7 @@ pub async fn lease(
             attempts: row.attempts,
             is_unknown: row.is_unknown,
             repeats: row.repeats,
-            created_at: row.created_at,
+            first_attempt_at: row.first_attempt_at,
             thread_ts: row.thread_ts,
             thread_channel: row.thread_channel,
         })
@@ -170,8 +170,9 @@ pub async fn note_sent(
 pub struct Failure<'f> {
     pub is_dead: bool,
     pub not_before: DateTime<Utc>,
-    /// Whether it may have been taken all the same.
+    /// Whether it may have been taken all the same, by this attempt or an earlier one.
     pub is_unknown: bool,
+    pub is_unknown_now: bool,
     pub code: &'f str,
     pub what: &'f str,
 }
@@ -185,7 +186,25 @@ pub async fn note_failure(connection: &mut PgConnection, message: &Leased, failu
         failure.not_before,
         failure.is_unknown,
         failure.code,
-        failure.what
+        failure.what,
+        failure.is_unknown_now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Lets everything for a message's place wait.
+pub async fn postpone_destination(
+    connection: &mut PgConnection,
+    message: &Leased,
+    not_before: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query_file!(
+        "queries/outbox/postpone_destination.sql",
+        message.way.as_str(),
+        message.destination,
+        not_before
     )
     .execute(connection)
     .await?;

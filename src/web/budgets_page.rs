@@ -9,7 +9,8 @@ use serde::Deserialize;
 use super::error_page::{PageError, render};
 use super::figures::money;
 use crate::api::alerts::{AlertsQuery, answer_alert, read_alerts};
-use crate::api::budget_status::{BudgetStatusView, bar_of, budget_question, statuses};
+use crate::api::budget_status::{BudgetStatusQuery, BudgetStatusView, bar_of, budget_question, statuses};
+use crate::api::chargeback::parse_period;
 use crate::api::findings::AsSeen;
 use crate::api::forecasts::forecasts;
 use crate::api::view::FindingView;
@@ -17,11 +18,14 @@ use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::alert::Silence;
 use crate::http::AppState;
 use crate::http::error::ApiError;
+use crate::http::query::Query;
 
 #[derive(Template)]
 #[template(path = "budgets.html")]
 struct BudgetsPage {
     period: String,
+    before: String,
+    after: String,
     data_as_of: String,
     findings: Vec<FindingView>,
     budgets: Vec<BudgetLine>,
@@ -53,7 +57,11 @@ impl BudgetLine {
         Self {
             name: view.name.clone(),
             of: format!("{} {}", view.scope, view.code),
-            window: format!("{} to {}", view.from, view.to),
+            window: if view.is_one_month() {
+                view.from.clone()
+            } else {
+                format!("{} until {}", view.from, view.to)
+            },
             spent: view.spent.as_ref().map_or_else(|| "not known".to_owned(), money),
             limit: money(&view.limit),
             percent: view
@@ -78,15 +86,22 @@ impl BudgetLine {
 pub(super) async fn budgets(
     State(state): State<AppState>,
     Extension(actor): Extension<Actor>,
+    Query(query): Query<BudgetStatusQuery>,
 ) -> Result<Response, PageError> {
     authorize(&actor, Action::ReadChargeback)?;
     let sees_people = authorize(&actor, Action::ReadPeople).is_ok();
-    let question = budget_question(&state.config, state.clock, None).map_err(|e| ApiError::Conflict(e.to_string()))?;
+    let period = query.period.as_deref().map(parse_period).transpose()?;
+    let question =
+        budget_question(&state.config, state.clock, period).map_err(|e| ApiError::Conflict(e.to_string()))?;
     let mut connection = state.database.pool.acquire().await?;
     let seen = AsSeen::of(&state.config, state.clock);
     let view = statuses(&mut connection, &question, sees_people, &seen).await?;
-    let findings = view.footing.findings.iter().filter(|finding| finding.is_for_people());
+    // What ails attribution stands on the month's own page.
+    let is_of_budgets = |finding: &&FindingView| finding.severity == "error" || finding.code.starts_with("budget");
+    let findings = view.footing.findings.iter().filter(is_of_budgets);
     Ok(render(&BudgetsPage {
+        before: question.period.previous().to_string(),
+        after: question.period.next().to_string(),
         period: view.period,
         data_as_of: view
             .footing
@@ -113,6 +128,8 @@ struct AlertLine {
     amount: String,
     cause: String,
     messages: String,
+    /// Somebody was told, and can answer.
+    is_told: bool,
     acknowledged_by: String,
 }
 
@@ -152,6 +169,7 @@ pub(super) async fn alerts(
                 _ => String::new(),
             },
             cause: alert.cause,
+            is_told: !states.is_empty(),
             messages: if states.is_empty() {
                 "recorded".to_owned()
             } else {

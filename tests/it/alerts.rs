@@ -363,3 +363,21 @@ async fn a_forecast_speaks_before_the_limit_and_snoozed_budgets_later() {
     assert_eq!(why["thresholds"][1]["verdict"], "spoke");
     assert_eq!(why["thresholds"][0]["verdict"], "not_reached");
 }
+
+/// A quarter that is over stands as it ended: seen half-way it would look as if an amount had gone back.
+#[tokio::test]
+async fn an_ended_quarter_does_not_speak_again() {
+    let desk = Desk::open("quarter").await;
+    desk.budgets("Q,department,sales,quarter,JPY,100000,150,2026-04,,C1,100%\n")
+        .await;
+    for period in ["2026-07", "2026-08", "2026-09"] {
+        desk.company.deliver(period, &used(1..=10, 30.0)).await;
+    }
+    desk.look("2026-09-20T06:00:00Z").await;
+    for hour in ["06", "07", "08"] {
+        desk.look(&format!("2026-10-01T{hour}:00:00Z")).await;
+    }
+    desk.look("2026-10-08T06:00:00Z").await;
+    let own = desk.alerts().await.into_iter().filter(|of| of.0 == "Q");
+    assert_eq!(own.collect::<Vec<_>>(), [alert("Q", "100%", "budget_change", 0)]);
+}

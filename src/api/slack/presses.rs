@@ -145,7 +145,7 @@ async fn act(
     let language = language_of(state, &pressed.channel);
     let directory = get_directory(connection).await?;
     let day = directory.on(now.date_naive());
-    let person_id = who(connection, bot, &directory, &pressed.slack_user).await?;
+    let person_id = who(connection, bot, (&directory, now.date_naive()), &pressed.slack_user).await?;
     let presser = Presser {
         answering: Answering {
             name: person_id.clone(),
@@ -165,8 +165,22 @@ async fn act(
         Some(AlertFacts::Budget(facts)) => Some(facts.as_ref()),
         _ => None,
     };
-    if let Some(facts) = facts {
-        entitled(facts, &presser.person_id, &day)?;
+    match (&alert.facts, facts) {
+        (_, Some(facts)) => entitled(facts, &presser.person_id, &day)?,
+        (Some(AlertFacts::Anomaly(anomaly)), _) => {
+            let own = match anomaly.scope.as_str() {
+                "person" => day
+                    .person(&anomaly.code)
+                    .is_some_and(|of| of.person_id == presser.person_id || of.manager_person_id == presser.person_id),
+                "department" => day.home(&presser.person_id) == Some(anomaly.code.as_str()),
+                "project" => day
+                    .project(&anomaly.code)
+                    .is_some_and(|of| of.owner_person_id == presser.person_id),
+                _ => true,
+            };
+            anyhow::ensure!(own, "this is of somebody else");
+        }
+        _ => {}
     }
     match (pressed.action.as_str(), facts) {
         ("acknowledge", _) => {
@@ -209,7 +223,7 @@ async fn act(
                 public_url: state.config.server.public_url.as_deref(),
                 has_buttons: false,
             };
-            ask_manager(connection, &alert, facts, (&day, &audience), now)
+            ask_manager(connection, bot, (&alert, facts), (&day, &audience), now)
                 .await
                 .map(Some)
         }
@@ -221,10 +235,13 @@ async fn act(
 async fn who(
     connection: &mut PgConnection,
     bot: &SlackBot,
-    directory: &Directory,
+    (directory, today): (&Directory, NaiveDate),
     slack_user: &str,
 ) -> anyhow::Result<String> {
-    let is_there = |person_id: &str| directory.people.iter().any(|person| person.person_id == person_id);
+    let is_there = |person_id: &str| {
+        let mut people = directory.people.iter();
+        people.any(|person| person.person_id == person_id && person.valid.contains(today))
+    };
     if let Some(person_id) = find_slack_person(connection, slack_user)
         .await?
         .filter(|id| is_there(id))
@@ -238,9 +255,9 @@ async fn who(
         .await
         .context(unknown)?;
     let email = found["user"]["profile"]["email"].as_str().unwrap_or_default();
-    let same = directory
-        .people
-        .iter()
+    let valid = directory.people.iter().filter(|person| person.valid.contains(today));
+    let same = valid
+        .into_iter()
         .find(|person| !email.is_empty() && comparable_name(&person.email) == comparable_name(email));
     let person_id = same.context(unknown)?.person_id.clone();
     keep_slack_person(connection, slack_user, &person_id).await?;
@@ -310,7 +327,8 @@ async fn ask(
         reason: pressed.field("reason"),
         ringi: pressed.field("ringi"),
     };
-    let raise_id = ask_for_raise(connection, &wanted, &presser.answering, now).await?;
+    let mut transaction = connection.begin().await.map_err(StoreError::from)?;
+    let raise_id = ask_for_raise(&mut transaction, &wanted, &presser.answering, now).await?;
     let title = match language {
         Language::Japanese => format!("増額の申請 #{raise_id}"),
         Language::English => format!("Raise #{raise_id} is asked for"),
@@ -347,7 +365,8 @@ async fn ask(
         alerts: &[],
         not_before: now,
     };
-    put(connection, &message, now).await?;
+    put(&mut transaction, &message, now).await?;
+    transaction.commit().await.map_err(StoreError::from)?;
     Ok(match language {
         Language::Japanese => format!("申請しました (#{raise_id})。別の人の承認が必要です。"),
         Language::English => format!("Asked for (#{raise_id}). Somebody else decides."),
@@ -386,8 +405,8 @@ async fn decide(
 /// A direct message to the owner's manager, once for each alert.
 async fn ask_manager(
     connection: &mut PgConnection,
-    alert: &StoredAlert,
-    facts: &BudgetFacts,
+    bot: &SlackBot,
+    (alert, facts): (&StoredAlert, &BudgetFacts),
     (day, audience): (&DirectoryDay<'_>, &Audience<'_>),
     now: DateTime<Utc>,
 ) -> anyhow::Result<String> {
@@ -400,6 +419,13 @@ async fn ask_manager(
     let slack_user = find_slack_user(connection, &manager).await?;
     let slack_user =
         slack_user.context("the manager's Slack account is not known; add it with 'anbun alerts person'")?;
+    // By its channel, in which a message can be looked for.
+    let opened = bot.call("conversations.open", &json!({"users": slack_user})).await;
+    let opened = opened.context("Slack opens no direct message")?;
+    let direct = opened["channel"]["id"]
+        .as_str()
+        .context("Slack opens no direct message")?
+        .to_owned();
     let told = AlertFacts::Budget(Box::new(facts.clone()));
     let question = audience.language.choose(
         "この予算について相談があります。返信するか、増額を検討してください。",
@@ -414,7 +440,7 @@ async fn ask_manager(
     let message = NewMessage {
         message_id: Uuid::new_v4(),
         way: Way::Slack,
-        destination: &slack_user,
+        destination: &direct,
         content: &content,
         thread_of: None,
         alerts: &[alert.alert_id],
@@ -423,7 +449,7 @@ async fn ask_manager(
     let mut transaction = connection.begin().await.map_err(StoreError::from)?;
     lock_outbox(&mut transaction).await?;
     anyhow::ensure!(
-        !is_told(&mut transaction, alert.alert_id, (Way::Slack, &slack_user)).await?,
+        !is_told(&mut transaction, alert.alert_id, (Way::Slack, &direct)).await?,
         "the manager was asked about this already"
     );
     put(&mut transaction, &message, now).await?;

@@ -92,7 +92,11 @@ impl Case {
 
     fn judge(&self) -> Vec<(String, Verdict)> {
         let history = History {
-            days: [(day("2026-10-17"), yen(self.newest))].into(),
+            days: [
+                (day("2026-10-01"), self.status.spent_usd - yen(self.newest)),
+                (day("2026-10-17"), yen(self.newest)),
+            ]
+            .into(),
         };
         let look = Look {
             status: &self.status,
@@ -149,15 +153,21 @@ fn a_threshold_speaks_once() {
     let mut case = Case::of(standing(850_000, 850_000));
     case.spoke = vec![spoke("50%", 500_000, None), spoke("80%", 800_000, None)];
     assert_eq!(case.of_threshold("80%"), Verdict::SpokeAlready { alert_id: 7 });
+    case.before = Some(stood(850_000, 0));
     // A little under it is still over it.
     case.status = standing(770_000, 770_000);
     assert_eq!(case.of_threshold("80%"), Verdict::SpokeAlready { alert_id: 7 });
     case.status = standing(759_999, 759_999);
     let because = Rearmed::Restatement;
+    // What the directory moved away is no correction.
+    case.directory_version = 2;
+    assert_eq!(case.of_threshold("80%"), Verdict::SpokeAlready { alert_id: 7 });
+    case.directory_version = 1;
     assert_eq!(case.of_threshold("80%"), Verdict::Rearms { alert_id: 7, because });
     // Taken back once, it can speak again, and says so.
     case.spoke[1].rearmed = Some(because);
     assert_eq!(case.of_threshold("80%"), Verdict::NotReached);
+    case.before = None;
     case.status = standing(800_000, 800_000);
     let again = Verdict::Speaks {
         cause: Cause::NewUse,

@@ -206,3 +206,51 @@ fn a_window_of_which_nothing_is_loaded_has_no_outlook() {
     let status = status(&facts).unwrap_or_else(|| panic!("too large"));
     assert_eq!((status.outlook, status.missing), (None, vec![month("2027-10")]));
 }
+
+/// Shared cost was booked at once and a credit is larger than the use: neither says anything of days to come.
+#[test]
+fn what_does_not_follow_use_is_not_foreseen_to_grow() {
+    let (history, known) = used();
+    let of = |budget: Budget, spending: Spending| {
+        let facts = BudgetFacts {
+            budget: &budget,
+            raises: &[],
+            window: Window::of(Frequency::Month, month("2026-10"), 4),
+            months: BTreeMap::from([(month("2026-10"), spending)]),
+            missing: Vec::new(),
+            history: &history,
+            known: &known,
+            today: day("2026-10-21"),
+            todays_rate: Ratio::ONE,
+            calendar: &BusinessCalendar::default(),
+        };
+        let status = status(&facts).unwrap_or_else(|| panic!("too large"));
+        let outlook = status.outlook.unwrap_or_else(|| panic!("nothing is known"));
+        (status.spent, outlook.expected - status.spent)
+    };
+    let (_, plain) = of(budget(), spending());
+    let shared = Budget {
+        with_allocated: true,
+        ..budget()
+    };
+    let (_, more) = of(
+        shared,
+        Spending {
+            allocated: Amount::from_whole(100_000),
+            ..spending()
+        },
+    );
+    assert_eq!(more, plain);
+    let after_credits = Budget {
+        basis: BudgetBasis::AfterCredits,
+        ..budget()
+    };
+    let (spent, more) = of(
+        after_credits,
+        Spending {
+            credits: Amount::from_whole(-9_000),
+            ..spending()
+        },
+    );
+    assert!(spent.units() < 0 && more == plain, "{spent} {more} {plain}");
+}

@@ -63,7 +63,7 @@ impl Watch<'_> {
             };
             let alert = NewAlert {
                 kind: AlertKind::Digest,
-                subject: budget.code.clone(),
+                subject: format!("month:{}", budget.code),
                 window_from: period.first_day(),
                 threshold: "month".to_owned(),
                 arming: 0,
@@ -79,7 +79,9 @@ impl Watch<'_> {
                     data_as_of,
                 }),
             };
-            if let Some(alert_id) = raise(connection, &alert, self.now).await? {
+            let raised = raise(connection, &alert, self.now).await?;
+            // What was before the first look is nobody's news.
+            if let Some(alert_id) = raised.filter(|_| !self.is_first_look) {
                 report.count("digests", 1);
                 told.push(Told {
                     alert_id,

@@ -14,8 +14,8 @@ use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::jobs::RunReport;
 use crate::jobs::alerting::Told;
-use crate::store::alerts::{NewAlert, raise};
-use crate::store::anomalies::{end_episode, list_histories, list_open_episodes, note_first_seen, read_parts};
+use crate::store::alerts::{NewAlert, Subject, raise};
+use crate::store::anomalies::{end_episode, list_episodes, list_histories, note_first_seen, read_parts};
 use crate::store::forecasts::{KeptForecast, has_forecasts, keep_forecasts};
 use crate::store::spending::{BudgetQuestion, list_department_histories};
 
@@ -63,22 +63,21 @@ impl Watch<'_> {
         let (from, to) = (end - Days::new(UNUSUAL_LOOKED_BACK), end + Days::new(1));
         let lately = end - Days::new(LATELY_DAYS);
         let histories = list_histories(connection, (from, to), lately, self.least).await?;
-        let open = list_open_episodes(connection).await?;
+        let mut known = list_episodes(connection, from).await?;
         let mut told = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut going_on = BTreeSet::new();
         for (whose, history) in &histories {
             let subject = format!("{}:{}", whose.0, whose.1);
             for episode in episodes(history, self.known, self.least, &self.question.calendar) {
-                let key = (subject.clone(), episode.from);
-                if episode.is_over {
-                    if open.contains(&key) {
-                        end_episode(connection, &key, self.now).await?;
-                    }
-                    seen.insert(key);
-                    continue;
+                // Late lines can move its first day: it is the same one where they overlap.
+                let is_same = |key: &Subject| {
+                    key.0 == subject && key.1 <= episode.last && key.1 + Days::new(LATELY_DAYS) >= episode.from
+                };
+                let same: Vec<Subject> = known.keys().filter(|key| is_same(key)).cloned().collect();
+                if !episode.is_over {
+                    going_on.extend(same.iter().cloned());
                 }
-                seen.insert(key.clone());
-                if open.contains(&key) || episode.last < lately {
+                if !same.is_empty() || episode.last < lately {
                     continue;
                 }
                 let (now, usual) = read_parts(connection, whose, episode.day).await?;
@@ -104,13 +103,21 @@ impl Watch<'_> {
                 };
                 if let Some(alert_id) = raise(connection, &alert, self.now).await? {
                     report.count("unusual", 1);
+                    let key = (subject.clone(), episode.from);
+                    if !episode.is_over {
+                        going_on.insert(key.clone());
+                    }
+                    known.insert(key, true);
                     told.extend((!self.is_first_look).then(|| self.told(alert_id, &alert)));
                 }
             }
         }
-        // What nobody finds any more, such as after a correction, is over too.
-        for gone in open.difference(&seen) {
-            end_episode(connection, gone, self.now).await?;
+        // What is as usual again, or what nobody finds any more after a correction, is over.
+        for (key, _) in known
+            .iter()
+            .filter(|(key, is_open)| **is_open && !going_on.contains(*key))
+        {
+            end_episode(connection, key, self.now).await?;
         }
         Ok(told)
     }

@@ -78,6 +78,8 @@ async fn only_slacks_own_presses_are_taken_and_each_once() {
     assert_eq!(pressing.send(&payload("acknowledge"), now(), "wrong").await, 401);
     assert_eq!(pressing.send(&payload("acknowledge"), now() - 301, "shhh").await, 401);
     assert_eq!(pressing.send(&payload("acknowledge"), now() + 400, "shhh").await, 401);
+    // No number of seconds makes it fall over, and no other spelling is another request.
+    assert_eq!(pressing.send(&payload("acknowledge"), i64::MIN, "shhh").await, 401);
     let at = now();
     assert_eq!(pressing.send(&payload("acknowledge"), at, "shhh").await, 200);
     assert_eq!(pressing.send(&payload("acknowledge"), at, "shhh").await, 401);
@@ -137,7 +139,7 @@ async fn who_presses_must_be_known_and_answer_for_the_budget() {
             .contains("上長に送りました")
     );
     assert!(pressing.press("U-sato", "ask_manager", "1").await.contains("already"));
-    let asked: i64 = sqlx::query_scalar("select count(*) from outbox where destination = 'U-suzuki'")
+    let asked: i64 = sqlx::query_scalar("select count(*) from outbox where destination = 'D-suzuki'")
         .fetch_one(&pressing.desk.context.database.pool)
         .await
         .unwrap();

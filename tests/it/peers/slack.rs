@@ -244,6 +244,11 @@ async fn method(
             axum::Json(json!({"ok": true, "user": "anbun"})),
         )
             .into_response(),
+        "conversations.open" => {
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let direct = body["users"].as_str().unwrap_or_default().replacen('U', "D", 1);
+            axum::Json(json!({"ok": true, "channel": {"id": direct}})).into_response()
+        }
         "users.info" => {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
             let name = body["user"]
