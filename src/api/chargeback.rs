@@ -14,7 +14,7 @@ use super::sealed::SealedMonth;
 use super::view::{FindingView, MoneyView, rates, share};
 use crate::config::{Config, ReportingCurrency};
 use crate::domain::actor::{Action, Actor, authorize};
-use crate::domain::books::{Column, LeafAmount, spread_over_leaves};
+use crate::domain::books::{Column, LeafAmount, Posting, round_to_cents, spread_over_leaves};
 use crate::domain::charge::ChargeClass;
 use crate::domain::chargeback::{Chargeback, GroupBy, Reporting};
 use crate::domain::directory::DirectoryDay;
@@ -91,7 +91,8 @@ pub struct KeptView {
 pub struct ChargebackQuery {
     /// `department` (default), `person` or `project`.
     pub by: Option<String>,
-    /// `JPY` or `USD`; the reporting currency of the settings by default.
+    /// `JPY` or `USD`; the reporting currency of the settings by default.  Dollars are the book of record, with all decimals;
+    /// where the settings report in dollars, they are cents that add up.
     pub currency: Option<String>,
     /// `at_the_time` (default): departments as they were on the day of use; `today`: the same amounts under the organisation
     /// of today, by department only.  A view; the books stay as they are.
@@ -174,7 +175,8 @@ impl ChargebackQuery {
         let yen = Reporting::Yen(config.currency.yen());
         match (self.currency.as_deref(), config.currency.reporting) {
             (Some("JPY"), _) | (None, ReportingCurrency::Jpy) => Ok(yen),
-            (Some("USD"), _) | (None, ReportingCurrency::Usd) => Ok(Reporting::Usd),
+            (Some("USD") | None, ReportingCurrency::Usd) => Ok(Reporting::Cents),
+            (Some("USD"), ReportingCurrency::Jpy) => Ok(Reporting::AsBilled),
             (Some(text), _) => Err(ApiError::BadParameter {
                 pointer: "currency",
                 detail: format!("'{text}' is none of JPY, USD"),
@@ -341,14 +343,13 @@ pub async fn read_at(
             .iter()
             .map(|(currency, amount)| no_rate(period, currency, *amount)),
     );
-    let month = match &today {
-        None => Chargeback::build(by, &books.ledger, &books.converted, &books.leaves),
-        Some(today) => spread_over_leaves(&books.ledger, &books.converted, &books.leaves).map(|mut leaves| {
-            regroup(&mut leaves, today);
-            Chargeback::by_leaf(period, by, &leaves, &books.converted.postings)
-        }),
+    let leaves = match leaves {
+        Leaves::None => Vec::new(),
+        Leaves::People | Leaves::Whole => {
+            spread_over_leaves(&books.ledger, &books.converted, &books.leaves).map_err(|_| StoreError::TooLarge)?
+        }
     };
-    let month = month.map_err(|_| StoreError::TooLarge)?;
+    let month = view_books(question, period, books.converted.postings, leaves, today.as_ref())?;
     let footing = Footing {
         basis: "bill",
         state: "open",
@@ -361,8 +362,28 @@ pub async fn read_at(
     Ok(Some(view))
 }
 
+/// The rows that are asked for, of postings and, below departments, of their leaves.
+pub(super) fn view_books(
+    question: &ViewQuestion,
+    period: BillingPeriod,
+    mut postings: Vec<Posting>,
+    mut leaves: Vec<LeafAmount>,
+    today: Option<&DirectoryDay<'_>>,
+) -> StoreResult<Chargeback> {
+    if question.reporting == Reporting::Cents {
+        round_to_cents(&mut postings, &mut leaves).map_err(|_| StoreError::TooLarge)?;
+    }
+    if let Some(today) = today {
+        regroup(&mut leaves, today);
+    }
+    Ok(match question.by {
+        GroupBy::Department if today.is_none() => Chargeback::by_department(period, &postings),
+        by => Chargeback::by_leaf(period, by, &leaves, &postings),
+    })
+}
+
 /// Puts every leaf under the department that has it on a day.
-pub(super) fn regroup(leaves: &mut [LeafAmount], day: &DirectoryDay<'_>) {
+fn regroup(leaves: &mut [LeafAmount], day: &DirectoryDay<'_>) {
     for leaf in leaves {
         leaf.department = day.holder(&leaf.department, leaf.person.as_deref());
     }

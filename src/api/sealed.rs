@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::chargeback::{ChargebackView, NamesByCode, ViewQuestion, regroup, view_of};
+use super::chargeback::{ChargebackView, NamesByCode, ViewQuestion, view_books, view_of};
 use super::footing::{Footing, sealed_moment};
 use super::view::{FindingView, MoneyView};
 use crate::domain::books::{LeafAmount, Posting};
@@ -50,21 +50,18 @@ impl SealedMonth {
                 },
             }
         }
-        let chargeback = match by {
-            GroupBy::Department if today.is_none() => Chargeback::by_department(statement.period, &postings),
-            by => {
+        let leaves = match by {
+            GroupBy::Department if today.is_none() => Vec::new(),
+            _ => {
                 let lines = list_lines(connection, statement_id).await?;
                 let leaves = lines.iter().filter_map(|line| {
                     let amount = in_currency(&line.currency, reporting, line.billed, line.amount)?;
                     Some(LeafAmount { amount, ..line.leaf()? })
                 });
-                let mut leaves: Vec<LeafAmount> = leaves.collect();
-                if let Some(today) = today {
-                    regroup(&mut leaves, today);
-                }
-                Chargeback::by_leaf(statement.period, by, &leaves, &postings)
+                leaves.collect()
             }
         };
+        let chargeback = view_books(question, statement.period, postings, leaves, today)?;
         let restated = match question.as_known_on {
             None => restated(connection, &statement, billed).await?,
             Some(_) => None,
@@ -94,7 +91,7 @@ impl SealedMonth {
             state: self.state.as_str(),
             data_as_of,
             rates: match reporting {
-                Reporting::Usd => Vec::new(),
+                Reporting::AsBilled | Reporting::Cents => Vec::new(),
                 Reporting::Yen(_) => rates,
             },
             findings,
@@ -106,7 +103,7 @@ impl SealedMonth {
 fn in_currency(currency: &str, reporting: Reporting, billed: Amount, sealed: Amount) -> Option<Amount> {
     match reporting {
         Reporting::Yen(_) => Some(sealed),
-        Reporting::Usd => (currency == "USD").then_some(billed),
+        Reporting::AsBilled | Reporting::Cents => (currency == "USD").then_some(billed),
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) async fn run(context: &CommandContext, arguments: DemoArguments) -> a
     if arguments.once {
         let reporting = match context.config.currency.reporting {
             ReportingCurrency::Jpy => Reporting::Yen(context.config.currency.yen()),
-            ReportingCurrency::Usd => Reporting::Usd,
+            ReportingCurrency::Usd => Reporting::Cents,
         };
         let mut connection = database.pool.acquire().await?;
         let view = chargeback_api::read(

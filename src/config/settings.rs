@@ -37,7 +37,11 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
         "[\"12-29\", \"12-30\", \"12-31\", \"01-02\", \"01-03\"]",
         "days of every year on which the company is closed",
     ),
-    ("currency.reporting", "\"JPY\"", "currency of chargebacks: JPY or USD"),
+    (
+        "currency.reporting",
+        "\"JPY\"",
+        "currency of chargebacks: JPY, or USD in cents that add up; the book of record is always exact dollars",
+    ),
     (
         "currency.planning_rate",
         "\"150.00\"",

@@ -5,10 +5,12 @@
 //! unit: the ledger asserts that its entries add up to every bill.
 
 mod allocate;
+mod cents;
 mod convert;
 mod exchange;
 mod people;
 
+pub use cents::round_to_cents;
 pub use convert::{BillRate, Conversion, Converted, Group, InvoiceTotals, Posting, TooLargeToConvert, cancels};
 pub use exchange::{exchange_difference_receiver, exchange_differences};
 pub use people::{LeafAmount, spread_over_leaves};

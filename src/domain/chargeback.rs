@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use super::allocation::Pool;
 use super::attribution::State;
-use super::books::{Column, Converted, LeafAmount, LeafSum, Ledger, Posting, spread_over_leaves};
+use super::books::{Column, LeafAmount, Posting};
 use super::charge::ChargeClass;
 use super::money::Amount;
 use super::period::BillingPeriod;
@@ -69,8 +69,10 @@ pub fn moved(before: &[Posting], after: &[Posting]) -> Vec<Moved> {
 /// The currency of a chargeback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reporting {
-    /// Dollars as billed.
-    Usd,
+    /// The book of record: dollars as billed, with all their decimals.
+    AsBilled,
+    /// Dollars and cents, for a company that is charged in them.
+    Cents,
     /// Whole yen: by the invoices, before them by the policy's rate.
     Yen(YenRates),
 }
@@ -78,7 +80,7 @@ pub enum Reporting {
 impl Reporting {
     pub const fn currency(self) -> &'static str {
         match self {
-            Self::Usd => "USD",
+            Self::AsBilled | Self::Cents => "USD",
             Self::Yen { .. } => "JPY",
         }
     }
@@ -183,24 +185,6 @@ impl Chargeback {
         Self::of(period, by, rows, postings)
     }
 
-    /// The view that is asked for.  `leaves` are needed for all but the one by department.
-    pub fn build(
-        by: GroupBy,
-        ledger: &Ledger,
-        converted: &Converted,
-        leaves: &[LeafSum],
-    ) -> Result<Self, super::books::TooLargeToConvert> {
-        Ok(match by {
-            GroupBy::Department => Self::by_department(ledger.period, &converted.postings),
-            by => Self::by_leaf(
-                ledger.period,
-                by,
-                &spread_over_leaves(ledger, converted, leaves)?,
-                &converted.postings,
-            ),
-        })
-    }
-
     fn of(
         period: BillingPeriod,
         by: GroupBy,
@@ -225,9 +209,10 @@ impl Chargeback {
                 amount,
                 lines,
             });
-        let rows = rows.into_iter().map(|(code, mut row)| {
+        // A share of nothing, without a line behind it, is no row: leaves have none of it either.
+        let rows = rows.into_iter().filter_map(|(code, mut row)| {
             row.columns.retain(|_, amount| !amount.is_zero());
-            ChargebackRow { code, ..row }
+            (!row.columns.is_empty() || row.lines != 0).then_some(ChargebackRow { code, ..row })
         });
         let mut this = Self {
             period,

@@ -112,6 +112,17 @@ impl Amount {
         Self(whole * UNIT)
     }
 
+    /// So many units of a currency's last decimal place, such as cents.
+    pub const fn from_decimals(units: i128, decimals: u32) -> Self {
+        Self(units * (UNIT / 10_i128.pow(decimals)))
+    }
+
+    /// The units of a currency's last decimal place that this is; `None` where it has a fraction of one.
+    pub const fn in_decimals(self, decimals: u32) -> Option<i128> {
+        let unit = UNIT / 10_i128.pow(decimals);
+        if self.0 % unit == 0 { Some(self.0 / unit) } else { None }
+    }
+
     /// Converted and rounded once to a whole number, half away from zero (四捨五入).
     pub fn to_whole(self, ratio: Ratio) -> Option<i128> {
         Some(divide_half_away(
@@ -140,6 +151,14 @@ impl Ratio {
         numerator: 1,
         denominator: UNIT,
     };
+
+    /// Units of so many decimal places for one of the currency: cents for a dollar.
+    pub const fn of_decimals(decimals: u32) -> Self {
+        Self {
+            numerator: 1,
+            denominator: UNIT / 10_i128.pow(decimals),
+        }
+    }
 
     /// A rate such as 150.25 yen for a dollar; `None` where it has too many digits.
     pub fn of_rate(rate: Decimal) -> Option<Self> {

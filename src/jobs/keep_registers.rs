@@ -248,7 +248,7 @@ pub async fn keep_invoices(
 
 async fn differences(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<Finding>> {
     let departments = list_departments(connection).await?;
-    let books = assemble(connection, period, &departments, Reporting::Usd, Leaves::None).await?;
+    let books = assemble(connection, period, &departments, Reporting::AsBilled, Leaves::None).await?;
     let billed = billed_by_invoice(&books.ledger);
     Ok(compare_invoices(period, &books.invoices, &billed))
 }

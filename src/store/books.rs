@@ -143,7 +143,7 @@ pub async fn assemble_by(
     let mut planned = None;
     let mut rate_book = None;
     let (conversion, rates) = match reporting {
-        Reporting::Usd => (Conversion::AsBilled("USD"), Vec::new()),
+        Reporting::AsBilled | Reporting::Cents => (Conversion::AsBilled("USD"), Vec::new()),
         Reporting::Yen(yen) => {
             let book = rate_book.insert(read_rate_book(connection, yen).await?);
             let (policy, missing) = book.resolve(period);

@@ -385,7 +385,7 @@ async fn a_late_line_counts_in_the_month_that_bills_it() {
         .await
         .unwrap();
     assert_eq!(slice.total.unwrap().cost.amount, "2.275");
-    let reporting = anbun::domain::chargeback::Reporting::Usd;
+    let reporting = anbun::domain::chargeback::Reporting::AsBilled;
     let by = anbun::domain::chargeback::GroupBy::Department;
     let month = anbun::api::chargeback::read(
         &mut connection,

@@ -543,3 +543,61 @@ async fn a_quarantined_principal_is_assigned_in_one_step() {
     let (_, said) = company.refused(&assign).await;
     assert!(said.contains("has an entry from 2026-04-01 on already"), "{said}");
 }
+
+/// A company that reports in dollars is charged in cents, open and sealed alike; the book of record stays exact.
+///
+///   15.019 USD is 15.02: sales 10.015 -> 10.01, engineering 5.004 -> 5.00, and the cent to the larger loss, sales.
+#[tokio::test]
+async fn a_company_that_reports_in_dollars_is_charged_to_the_cent() {
+    let company = Company::found(
+        "cents",
+        "[close]\ntwo_person = false\n[currency]\nreporting = \"USD\"\n",
+    )
+    .await;
+    let mut lines = vec![
+        line("AmazonBedrock", "Usage", "cowork-sales-sato", 10.015),
+        line("AmazonBedrock", "Usage", "cowork-engineering-suzuki", 5.004),
+    ];
+    lines.extend((1..=31).map(|day| Line {
+        day,
+        ..line("AmazonEC2", "Usage", "", 1.0)
+    }));
+    company.deliver("2026-10", &lines).await;
+    let preview = |by: &'static str| {
+        let company = &company;
+        async move {
+            let month = company.json(&["chargeback", "preview", "2026-10", "--by", by]).await;
+            let of = |row: &serde_json::Value| row["total"]["amount"].as_str().unwrap().to_owned();
+            let rows: Vec<String> = month["rows"].as_array().unwrap().iter().map(of).collect();
+            assert_eq!(month["currency"], "USD");
+            (of(&month), rows)
+        }
+    };
+    let expected = ("15.02".to_owned(), vec!["10.02".to_owned(), "5".to_owned()]);
+    assert_eq!(preview("department").await, expected);
+    assert_eq!(preview("person").await, expected);
+    let costs = company
+        .json(&["costs", "--from", "2026-10-01", "--to", "2026-11-01"])
+        .await;
+    assert_eq!(costs["total"]["cost"]["amount"], "15.019");
+    let rate = [
+        "rates",
+        "set",
+        "150",
+        "--kind",
+        "ttm",
+        "--date",
+        "2026-10-30",
+        "--source",
+        "MUFG",
+    ];
+    company.run(&rate).await;
+    company
+        .run(&["rates", "policy", "set", "--from", "2026-10", "--kind", "ttm"])
+        .await;
+    company
+        .run(&["chargeback", "close", "2026-10", "--to", "provisional"])
+        .await;
+    assert_eq!(preview("department").await, expected);
+    assert_eq!(preview("person").await, expected);
+}

@@ -250,6 +250,18 @@ proptest! {
             for by in [GroupBy::Person, GroupBy::Project] {
                 prop_assert_eq!(Chargeback::by_leaf(period(), by, &spread, &converted.postings).total, by_department.total);
             }
+            if conversion == Conversion::AsBilled("USD") {
+                let (mut postings, mut spread) = (converted.postings.clone(), spread);
+                round_to_cents(&mut postings, &mut spread).unwrap_or_else(|e| panic!("{e}"));
+                for (at, group) in converted.groups.iter().enumerate() {
+                    let cents: Amount = postings.iter().filter(|of| of.group == at).map(|of| of.amount).sum();
+                    let off = (cents - group.total).units().abs();
+                    prop_assert!(cents.in_decimals(2).is_some() && off <= Amount::from_decimals(1, 2).units() / 2, "{at}: {cents}");
+                }
+                prop_assert!(postings.iter().all(|of| !of.billed.is_zero() || of.amount.is_zero()), "a zero part got a cent");
+                let by_department = Chargeback::by_department(period(), &postings);
+                prop_assert_eq!(&Chargeback::by_leaf(period(), GroupBy::Department, &spread, &postings), &by_department);
+            }
         }
     }
 
