@@ -43,6 +43,7 @@ pub mod reattribution;
 pub mod reconciliation;
 pub mod recount;
 pub mod schedule;
+pub mod sealed_directory;
 pub mod spending;
 pub mod statement;
 pub mod suggestion;

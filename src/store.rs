@@ -34,6 +34,7 @@ pub mod questions;
 pub mod rates;
 pub mod reattribution;
 pub mod recounts;
+pub mod sealed_directories;
 pub mod serve_lock;
 pub mod slack;
 pub mod spending;

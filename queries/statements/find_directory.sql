@@ -1,3 +1,5 @@
 -- The directory as it was sealed.
 -- $1 version
-select contents from sealed_directories where directory_version = $1
+select contents, name_key
+from sealed_directories
+where directory_version = $1 and name_key is not null

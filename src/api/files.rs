@@ -26,7 +26,8 @@ use crate::store::chargeback::list_person_names;
 use crate::store::directory::get_directory;
 use crate::store::files::{FileKey, KeptJournal, count_taken, find_file, keep_file, list_journals, note_download};
 use crate::store::month::{PostedSlip, find_state, list_posted};
-use crate::store::statements::{Statement, find_directory, find_known_on, find_statement, list_lines, list_statements};
+use crate::store::sealed_directories::find_directory;
+use crate::store::statements::{Statement, find_known_on, find_statement, list_lines, list_statements};
 use crate::store::tokens::note_personal_data_read;
 
 /// What a file is.

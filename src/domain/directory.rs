@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::books::DepartmentInMonth;
 use super::period::{BillingPeriod, DayRange, Validity};
+use super::sealed_directory::NameKey;
 use super::text::comparable_name;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,31 @@ pub struct Person {
     pub department_code: String,
     pub manager_person_id: String,
     pub valid: Validity,
+    /// Of a sealed directory: digests in place of the names.
+    #[serde(skip)]
+    pub digests: Option<KnownAs>,
+}
+
+/// The names that can mean a person, as they are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownAs {
+    pub email: String,
+    pub logins: Vec<String>,
+}
+
+impl Person {
+    /// An e-mail exactly, or without `@` its login or the person's id.
+    pub fn known_as(&self) -> KnownAs {
+        if let Some(digests) = &self.digests {
+            return digests.clone();
+        }
+        let email = comparable_name(&self.email);
+        let login = email.split_once('@').map(|(login, _)| login.to_owned());
+        KnownAs {
+            logins: login.into_iter().chain([comparable_name(&self.person_id)]).collect(),
+            email,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +188,9 @@ pub struct Directory {
     pub people: Vec<Person>,
     pub projects: Vec<Project>,
     pub principals: Vec<PrincipalEntry>,
+    /// Of a sealed directory: the key under which its names are digests.
+    #[serde(skip)]
+    pub names: Option<NameKey>,
 }
 
 /// Every department there ever was, as it stands in a month.
@@ -224,6 +253,7 @@ impl Directory {
 /// The directory as it stood on one day.
 pub struct DirectoryDay<'a> {
     pub day: NaiveDate,
+    names: Option<&'a NameKey>,
     departments: HashMap<String, &'a Department>,
     /// Departments that have ended by the day and name one that goes on for them.
     abolished: HashMap<String, &'a Department>,
@@ -247,6 +277,7 @@ impl<'a> DirectoryDay<'a> {
     fn new(directory: &'a Directory, day: NaiveDate) -> Self {
         let mut this = Self {
             day,
+            names: directory.names.as_ref(),
             departments: HashMap::new(),
             abolished: HashMap::new(),
             projects: HashMap::new(),
@@ -280,18 +311,11 @@ impl<'a> DirectoryDay<'a> {
         }
         for person in directory.people.iter().filter(|p| p.valid.contains(day)) {
             this.people.insert(&person.person_id, person);
-            let email = comparable_name(&person.email);
-            if let Some((login, _)) = email.split_once('@') {
-                this.logins
-                    .entry(login.to_owned())
-                    .or_default()
-                    .insert(&person.person_id);
-            }
+            let KnownAs { email, logins } = person.known_as();
             this.emails.entry(email).or_default().insert(&person.person_id);
-            this.logins
-                .entry(comparable_name(&person.person_id))
-                .or_default()
-                .insert(&person.person_id);
+            for login in logins {
+                this.logins.entry(login).or_default().insert(&person.person_id);
+            }
         }
         for entry in directory.principals.iter().filter(|e| e.valid.contains(day)) {
             this.add_entry(entry);
@@ -387,6 +411,7 @@ impl<'a> DirectoryDay<'a> {
     pub fn people_named(&self, name: &str) -> Vec<&'a str> {
         let name = comparable_name(name);
         let index = if name.contains('@') { &self.emails } else { &self.logins };
+        let name = self.names.map_or(name.clone(), |key| key.digest(&name));
         index
             .get(&name)
             .map(|people| people.iter().copied().collect())
@@ -395,6 +420,24 @@ impl<'a> DirectoryDay<'a> {
 
     /// The entries that fit a principal with the most exact cells; more than one where several weigh the same.
     pub fn best_entries(&self, principal: &super::principal::Principal<'_>) -> Vec<&'a PrincipalEntry> {
+        let Some(key) = self.names else {
+            return self.best_entries_as_spelled(principal);
+        };
+        let digest = |name: Option<&str>| name.map(|name| key.digest(name));
+        let (role, session, user) = (
+            digest(principal.role),
+            digest(principal.session),
+            digest(principal.user),
+        );
+        self.best_entries_as_spelled(&super::principal::Principal {
+            role: role.as_deref(),
+            session: session.as_deref(),
+            user: user.as_deref(),
+            ..*principal
+        })
+    }
+
+    fn best_entries_as_spelled(&self, principal: &super::principal::Principal<'_>) -> Vec<&'a PrincipalEntry> {
         let named = principal
             .role
             .map(|r| (NameOf::Role, r))

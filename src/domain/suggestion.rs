@@ -174,8 +174,10 @@ mod tests {
             department_code: "sales".to_owned(),
             manager_person_id: String::new(),
             valid,
+            digests: None,
         };
         Directory {
+            names: None,
             departments: ["sales", "engineering", "data-platform"].map(department).to_vec(),
             people: vec![
                 person("p1", "hanako.sato@example.com"),

@@ -31,7 +31,8 @@ use crate::store::directory::get_versioned_directory_at;
 use crate::store::month::{MonthStep, connect_for_step, find_state, list_posted, list_states, take_step};
 use crate::store::month_locks::seal_lock;
 use crate::store::reattribution::reattribute;
-use crate::store::statements::{Sealing, Statement, find_statement, keep_directory, list_lines, seal};
+use crate::store::sealed_directories::keep_directory;
+use crate::store::statements::{Sealing, Statement, find_statement, list_lines, seal};
 use crate::store::{StoreError, StoreResult};
 
 /// How a company closes its months.

@@ -26,7 +26,7 @@ use crate::store::database::Database;
 use crate::store::jobs::request_run;
 use crate::store::load::{self, CurrentSnapshot, Refusal};
 use crate::store::month::find_state;
-use crate::store::{StoreError, StoreResult, directory, statements};
+use crate::store::{StoreError, StoreResult, directory, sealed_directories, statements};
 
 /// A refresh that begins while a delivery is read makes the load start again, so many times in one run.
 const RESTARTS_MAX: u32 = 3;
@@ -334,7 +334,7 @@ impl Deciding {
             let words: Option<AttributionWords> = serde_json::from_value(head["attribution"].clone()).ok();
             let sealed = words.and_then(|words| words.settings());
             if let Some(version) = statement.directory_version
-                && let Some(directory) = statements::find_directory(connection, version).await?
+                && let Some(directory) = sealed_directories::find_directory(connection, version).await?
             {
                 return Ok(Self {
                     directory,

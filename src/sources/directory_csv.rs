@@ -163,6 +163,7 @@ fn person(line: &CsvLine<'_>) -> Result<Person, CsvError> {
         department_code: line.required("department_code")?,
         manager_person_id: line.text("manager_person_id"),
         valid: valid(line)?,
+        digests: None,
     })
 }
 

@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 
 use super::private_server::{self, Durability, ServerLease, Transport};
+use super::sealed_directories::conceal_plain_directories;
 use super::{StoreError, StoreResult};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -99,7 +100,10 @@ impl Database {
         MIGRATIONS.run(&self.pool).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::VersionMissing(version) => StoreError::NewerSchema(version),
             other => StoreError::Migration(other),
-        })
+        })?;
+        let mut transaction = self.pool.begin().await?;
+        conceal_plain_directories(&mut transaction).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Fails where the schema is not the one that this version knows.

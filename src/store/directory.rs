@@ -75,6 +75,7 @@ pub async fn get_directory(connection: &mut PgConnection) -> StoreResult<Directo
         .await?;
     let valid = |from, to| Validity { from, to };
     Ok(Directory {
+        names: None,
         departments,
         people: people
             .into_iter()
@@ -85,6 +86,7 @@ pub async fn get_directory(connection: &mut PgConnection) -> StoreResult<Directo
                 department_code: r.department_code,
                 manager_person_id: r.manager_person_id,
                 valid: valid(r.valid_from, r.valid_to),
+                digests: None,
             })
             .collect(),
         projects: projects

@@ -16,7 +16,6 @@ use crate::domain::allocation::Pool;
 use crate::domain::books::{Column, Posting};
 use crate::domain::close::MonthState;
 use crate::domain::digest::sha256;
-use crate::domain::directory::Directory;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::statement::StatementLine;
@@ -269,7 +268,10 @@ async fn write_postings(connection: &mut PgConnection, statement_id: i32, lines:
 }
 
 /// The opaque ids of people; those who have none get one.
-async fn opaque_ids(connection: &mut PgConnection, people: &[String]) -> StoreResult<BTreeMap<String, Uuid>> {
+pub(super) async fn opaque_ids(
+    connection: &mut PgConnection,
+    people: &[String],
+) -> StoreResult<BTreeMap<String, Uuid>> {
     let ids: Vec<Uuid> = people.iter().map(|_| Uuid::new_v4()).collect();
     sqlx::query_file!("queries/statements/insert_opaque_people.sql", people, &ids)
         .execute(&mut *connection)
@@ -280,32 +282,12 @@ async fn opaque_ids(connection: &mut PgConnection, people: &[String]) -> StoreRe
     Ok(rows.into_iter().map(|row| (row.person_id, row.opaque_id)).collect())
 }
 
-/// Keeps a version of the directory as it is now: what decides about a locked month later.
-pub async fn keep_directory(connection: &mut PgConnection, version: i32, directory: &Directory) -> StoreResult<()> {
-    // Names decide nothing.  Ids, e-mails and sessions do: without them a locked month could not be decided again.
-    let mut nameless = directory.clone();
-    nameless.people.iter_mut().for_each(|person| person.name.clear());
-    let contents = serde_json::to_value(&nameless).unwrap_or_default();
-    sqlx::query_file!("queries/statements/insert_directory.sql", version, contents)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
 /// Forgets whose figures stand in statements under an opaque id; false where none do.  The statements and their digests stay.
 pub async fn delete_opaque_person(connection: &mut PgConnection, person_id: &str) -> StoreResult<bool> {
     let deleted = sqlx::query_file!("queries/statements/delete_opaque_person.sql", person_id)
         .execute(connection)
         .await?;
     Ok(deleted.rows_affected() > 0)
-}
-
-/// The directory as it was sealed.
-pub async fn find_directory(connection: &mut PgConnection, version: i32) -> StoreResult<Option<Directory>> {
-    let contents = sqlx::query_file_scalar!("queries/statements/find_directory.sql", version)
-        .fetch_optional(connection)
-        .await?;
-    Ok(contents.and_then(|contents| serde_json::from_value(contents).ok()))
 }
 
 struct StatementRow {

@@ -8,6 +8,7 @@ mod closing;
 pub(crate) mod company;
 mod directory_http;
 mod files;
+mod forgotten;
 mod golden;
 mod http;
 mod invoicing;

@@ -19,7 +19,8 @@ use crate::store::chargeback::find_data_as_of;
 use crate::store::files::list_files;
 use crate::store::month::find_state;
 use crate::store::month_locks::find_lock;
-use crate::store::statements::{canonical, find_directory, list_statements};
+use crate::store::sealed_directories::find_sealed_directory;
+use crate::store::statements::{canonical, list_statements};
 use crate::store::tokens::note_personal_data_read;
 
 #[derive(Debug, clap::Args)]
@@ -78,7 +79,7 @@ pub(super) async fn run(context: &CommandContext, arguments: EvidenceArguments) 
         .filter_map(|statement| statement.directory_version)
         .collect();
     for version in versions {
-        if let Some(directory) = find_directory(&mut connection, version).await? {
+        if let Some(directory) = find_sealed_directory(&mut connection, version).await? {
             let text = serde_json::to_string_pretty(&directory)?;
             write(
                 &folder,

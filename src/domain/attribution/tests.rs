@@ -1,6 +1,11 @@
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
 use super::*;
 use crate::domain::directory::{Cell, Department, Directory, EntryKind, Person, PrincipalEntry, Project};
 use crate::domain::period::Validity;
+use crate::domain::sealed_directory::{NameKey, SealedDirectory, people_of};
 
 const ACCOUNT: &str = "222200010001";
 const OWNED: &str = "222200010002";
@@ -37,6 +42,7 @@ fn person(person_id: &str, email: &str, department_code: &str, from: &str, to: &
         department_code: department_code.to_owned(),
         manager_person_id: String::new(),
         valid: valid(from, to),
+        digests: None,
     }
 }
 
@@ -62,6 +68,7 @@ fn entry(cells: [&str; 4], whose: [&str; 3], kind: EntryKind) -> PrincipalEntry 
 fn directory() -> Directory {
     use EntryKind::{Gateway, Person as OfPerson, Service, Shared};
     Directory {
+        names: None,
         departments: vec![
             department("sales", "0001300", ""),
             department("data", "0001210", ""),
@@ -119,6 +126,21 @@ fn directory() -> Directory {
     }
 }
 
+/// The directory as it is opened again after a seal.
+fn sealed(directory: &Directory) -> Directory {
+    let people = people_of(directory);
+    let opaque: BTreeMap<String, Uuid> = people.into_iter().map(|id| (id, Uuid::new_v4())).collect();
+    let key = NameKey([7; 32]);
+    let sealed = SealedDirectory::seal(directory, &key, &opaque).unwrap_or_else(|| panic!("somebody has no id"));
+    let text = serde_json::to_string(&sealed).unwrap_or_else(|e| panic!("{e}"));
+    assert!(
+        !text.contains("kuroda") && !text.contains("example") && !text.contains("svc-report"),
+        "{text}"
+    );
+    let stored: SealedDirectory = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}"));
+    stored.open(key, &opaque.into_iter().map(|(id, opaque)| (opaque, id)).collect())
+}
+
 fn settings() -> AttributionSettings {
     let pattern = "cowork-{department}-{user}".parse().unwrap_or_else(|e| panic!("{e}"));
     AttributionSettings {
@@ -135,6 +157,12 @@ fn result(arn: Option<&str>, tags: &[(&str, &str)], on: &str) -> String {
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
     let found = attribute(arn, &tags, &directory.on(day(on)), &settings());
+    let sealed = sealed(&directory);
+    assert_eq!(
+        attribute(arn, &tags, &sealed.on(day(on)), &settings()),
+        found,
+        "as it was sealed"
+    );
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     match (found.state, found.reason) {
         (State::Attributed, _) => {
@@ -396,6 +424,8 @@ proptest::proptest! {
         let directory = directory();
         let tags = EvidenceTags::from([(key, value)]);
         let found = attribute(Some(&arn), &tags, &directory.on(day("2026-10-10")), &settings());
+        let as_sealed = attribute(Some(&arn), &tags, &sealed(&directory).on(day("2026-10-10")), &settings());
+        proptest::prop_assert_eq!(&as_sealed, &found);
         proptest::prop_assert_eq!(found.state == State::Attributed, found.reason.is_none());
         proptest::prop_assert_eq!(found.state == State::Attributed, found.department.is_some());
     }

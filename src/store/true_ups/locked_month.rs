@@ -18,7 +18,8 @@ use crate::domain::true_up::{Billing, Restated, Standing, Stood, TrueUpKey};
 use crate::store::allocation::list_rules;
 use crate::store::books::{Leaves, read_month};
 use crate::store::invoices::list_invoices;
-use crate::store::statements::{find_directory, find_statement, list_postings};
+use crate::store::sealed_directories::find_directory;
+use crate::store::statements::{find_statement, list_postings};
 use crate::store::{StoreError, StoreResult};
 
 pub(super) struct LockedMonth {

@@ -208,38 +208,6 @@ async fn each_entity_takes_back_what_its_own_books_hold() {
     assert_eq!(numbers(file_of("JP02").await), ["100141", "100331"]);
 }
 
-/// Somebody left and is forgotten: the statement says the same yen under the same digest, and nobody's name with them.
-#[tokio::test]
-async fn a_person_is_forgotten_and_the_statement_stays() {
-    let company = october("forgotten").await;
-    company
-        .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
-        .await;
-    let closed = company.json(&["chargeback", "close", "2026-10", "--to", "final"]).await;
-    let (_, said) = company.refused(&["directory", "forget", "p3"]).await;
-    assert!(said.contains("p3 is in the directory"), "{said}");
-    let people = "person_id,name,email,department_code,manager_person_id,valid_from,valid_to\n\
-         p1,佐藤 花子,sato@example.com,sales,,2026-04-01,\n\
-         p2,鈴木 一郎,suzuki@example.com,engineering,,2026-04-01,\n";
-    company
-        .run(&["directory", "import", &company.file("people.csv", people)])
-        .await;
-    let by_person = async || {
-        company
-            .run(&["chargeback", "preview", "2026-10", "--by", "person"])
-            .await
-    };
-    assert!(by_person().await.contains("p3"));
-    let departments = company.rows("2026-10").await;
-    company.run(&["directory", "forget", "p3"]).await;
-    assert!(!by_person().await.contains("p3"));
-    assert_eq!(company.rows("2026-10").await, departments);
-    let again = company.json(&["chargeback", "close", "2026-10", "--to", "final"]).await;
-    assert_eq!(again["statement"]["digest"], closed["statement"]["digest"]);
-    let (_, said) = company.refused(&["directory", "forget", "p3"]).await;
-    assert!(said.contains("no sealed statement has figures of p3"), "{said}");
-}
-
 /// v2's file is made before somebody says that v1 is in the books: from then on it is another file, which takes v1 back.
 #[tokio::test]
 async fn what_is_posted_late_is_still_taken_back() {
@@ -512,8 +480,9 @@ async fn an_auditor_can_check_the_evidence() {
     let directory = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
     let mut directory = directory.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("directory-"));
     let directory = std::fs::read_to_string(directory.next().unwrap()).unwrap();
+    let names = ["佐藤", "sato", "example.com", "llm-gateway", "\"p1\""];
     assert!(
-        directory.contains("llm-gateway") && !directory.contains("佐藤"),
+        directory.contains("\"research\"") && !names.iter().any(|name| directory.contains(name)),
         "{directory}"
     );
     let sealed = std::fs::read_to_string(folder.join("statement-v1.txt")).unwrap();
