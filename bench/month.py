@@ -22,7 +22,9 @@ MONTH = "2026-10-01"
 
 
 def fill(connection, people, models):
-    """Each person in one of 300 departments, with every model; five kinds of token a model in the department's sums."""
+    """Each person in one of 300 departments, with every model; four kinds of token a model in the department's sums.
+
+    A fifth of the people work for one of 200 projects, one in fifty for two."""
     source = connection.execute("SELECT source_id FROM snapshots WHERE is_current AND billing_period = %s", (MONTH,)).fetchone()[0]
     connection.execute("INSERT INTO departments SELECT 'd' || n, 'D' || n, '', '', 'C' || n, 'JP01', '', '2026-04-01', NULL FROM generate_series(0, 299) n ON CONFLICT DO NOTHING")
     connection.execute("INSERT INTO people SELECT 'p' || n, 'P' || n, 'p' || n || '@x', 'd' || n %% 300, '', '2026-04-01', NULL FROM generate_series(0, %s - 1) n ON CONFLICT DO NOTHING", (people,))
@@ -31,13 +33,14 @@ def fill(connection, people, models):
     connection.execute("DELETE FROM department_months WHERE billing_period = %s", (MONTH,))
     connection.execute("DELETE FROM left_out_totals WHERE billing_period = %s", (MONTH,))
     connection.execute(
-        "INSERT INTO person_model_months (billing_period, source_id, payer, seller, invoice, currency, state, department, person, provider, family, version, model, token_kind, route, tier, context, line_kind, lines, tokens, cost, net_cost) "
-        "SELECT %s, %s, '999900001111', 'AWS', 'INV-1', 'USD', 'attributed', 'd' || p %% 300, 'p' || p, 'anthropic', 'opus', m::text, 'claude-opus-' || m, k, 'global', 'standard', 'standard', 'tokens', 10, 1000 + p, "
+        "INSERT INTO person_model_months (billing_period, source_id, payer, seller, invoice, currency, state, department, person, project, provider, family, version, model, token_kind, route, tier, context, line_kind, lines, tokens, cost, net_cost) "
+        "SELECT %s, %s, '999900001111', 'AWS', 'INV-1', 'USD', 'attributed', 'd' || p %% 300, 'p' || p, CASE WHEN p %% 50 = 1 AND m %% 2 = 0 THEN 'PJ-' || (p + 1) %% 200 WHEN p %% 5 = 1 THEN 'PJ-' || p %% 200 END, 'anthropic', 'opus', m::text, 'claude-opus-' || m, k, 'global', 'standard', 'standard', 'tokens', 10, 1000 + p, "
         "((p * 7919 + m * 104729 + length(k) * 31) %% 100000)::numeric / 10000 + 0.0000000001, 0 "
         "FROM generate_series(0, %s - 1) p, generate_series(1, %s) m, unnest(ARRAY['input', 'output', 'cache_read', 'cache_write']) k", (MONTH, source, people, models))
     connection.execute(
-        "INSERT INTO person_months SELECT billing_period, source_id, payer, seller, invoice, currency, department, person, sum(lines), sum(tokens), sum(cost) "
-        "FROM person_model_months WHERE billing_period = %s GROUP BY 1, 2, 3, 4, 5, 6, 7, 8", (MONTH,))
+        "INSERT INTO person_months (billing_period, source_id, payer, seller, invoice, currency, department, person, project, lines, tokens, cost) "
+        "SELECT billing_period, source_id, payer, seller, invoice, currency, department, person, project, sum(lines), sum(tokens), sum(cost) "
+        "FROM person_model_months WHERE billing_period = %s GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9", (MONTH,))
     connection.execute(
         "INSERT INTO department_months (billing_period, source_id, payer, seller, invoice, account, product_code, charge_class, charge_type, currency, line_kind, token, state, department, lines, tokens, cost, net_cost) "
         "SELECT billing_period, source_id, payer, seller, invoice, '111122223333', 'prod-' || model, 'usage', 'Usage', currency, line_kind, token_kind, state, department, sum(lines), sum(tokens), sum(cost), 0 "

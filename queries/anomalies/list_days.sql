@@ -13,7 +13,7 @@ with days as (
     from usage_days
     where
         billing_period >= $1 and usage_date >= $2 and usage_date < $3 and currency = 'USD'
-        and scope in ('project', 'person', 'family')
+        and scope in ('project', 'person', 'model')
     group by scope, code, usage_date
 ),
 

@@ -16,6 +16,6 @@ where
         when 'department' then o.department = $4
         when 'project' then o.project = $4
         when 'person' then o.person = $4
-        else m.family = $4
+        else m.model = $4
     end
 group by m.model, m.route, c.usage_date

@@ -326,7 +326,7 @@ pub async fn read_at(
         GroupBy::Department if today.is_some() => Leaves::People,
         GroupBy::Department => Leaves::None,
         GroupBy::Person => Leaves::People,
-        GroupBy::Project => Leaves::Whole,
+        GroupBy::Project => Leaves::Projects,
     };
     let books = assemble(moment, period, &departments, reporting, leaves).await?;
     let names = names_of(moment, period, by).await?;
@@ -345,7 +345,7 @@ pub async fn read_at(
     );
     let leaves = match leaves {
         Leaves::None => Vec::new(),
-        Leaves::People | Leaves::Whole => {
+        Leaves::People | Leaves::Projects | Leaves::Whole => {
             spread_over_leaves(&books.ledger, &books.converted, &books.leaves).map_err(|_| StoreError::TooLarge)?
         }
     };

@@ -1,10 +1,13 @@
 //! What a month's books are made from.
 
+mod leaves;
+
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
+use self::leaves::{Month, list_leaves, list_people, list_projects};
 use super::allocation::{find_version, list_rules};
 use super::cost_bases::{compare_bases, list_bases, list_net_payers};
 use super::invoices::list_invoices;
@@ -250,6 +253,8 @@ impl MonthFacts {
 pub enum Leaves {
     None,
     People,
+    /// Models only of people who use for several projects: whoever has one has it with all models.
+    Projects,
     Whole,
 }
 
@@ -309,44 +314,13 @@ pub async fn read_month(
             cost: amount(row.cost)?,
         });
     }
-    let mut read = Vec::new();
-    match leaves {
-        Leaves::None => {}
-        Leaves::People => {
-            let rows = sqlx::query_file!("queries/books/sum_people.sql", period.first_day(), &net_payers)
-                .fetch_all(&mut *connection)
-                .await?;
-            for row in rows {
-                read.push(LeafSum {
-                    bill: bills.position(row.payer, row.seller, row.invoice, row.currency),
-                    department: row.department,
-                    person: row.person,
-                    model: None,
-                    project: None,
-                    lines: row.lines,
-                    tokens: row.tokens,
-                    cost: amount(row.cost)?,
-                });
-            }
-        }
-        Leaves::Whole => {
-            let rows = sqlx::query_file!("queries/books/sum_leaves.sql", period.first_day(), &net_payers)
-                .fetch_all(&mut *connection)
-                .await?;
-            for row in rows {
-                read.push(LeafSum {
-                    bill: bills.position(row.payer, row.seller, row.invoice, row.currency),
-                    department: row.department,
-                    person: row.person,
-                    model: row.model,
-                    project: row.project,
-                    lines: row.lines,
-                    tokens: row.tokens,
-                    cost: amount(row.cost)?,
-                });
-            }
-        }
-    }
+    let month = Month { period, net_payers };
+    let read = match leaves {
+        Leaves::None => Vec::new(),
+        Leaves::People => list_people(connection, &month, &mut bills).await?,
+        Leaves::Projects => list_projects(connection, &month, &mut bills).await?,
+        Leaves::Whole => list_leaves(connection, &month, None, &mut bills).await?,
+    };
     let facts = MonthFacts {
         bills: bills.into_list(),
         sums,

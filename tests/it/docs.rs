@@ -1,6 +1,9 @@
 //! What is there is documented.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+
+use serde_json::Value;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
@@ -63,4 +66,47 @@ fn the_readme_names_the_commands_that_ci_runs() {
     let readme = read("README.md");
     assert!(readme.contains("cargo run --release -- demo") && readme.contains("cargo test"));
     assert!(read(".ci/run").contains("cargo test"));
+}
+
+/// Whether a schema holds money anywhere below it.
+fn holds_money(document: &Value, schema: &Value, seen: &mut BTreeSet<String>) -> bool {
+    match schema {
+        Value::Object(fields) => fields.iter().any(|(key, value)| match (key.as_str(), value.as_str()) {
+            ("$ref", Some(name)) => {
+                let name = name.trim_start_matches("#/components/schemas/").to_owned();
+                // What a finding hangs on is no amount of the answer's own.
+                name == "MoneyView"
+                    || (name != "FindingView"
+                        && seen.insert(name.clone())
+                        && holds_money(document, &document["components"]["schemas"][&name], seen))
+            }
+            _ => holds_money(document, value, seen),
+        }),
+        Value::Array(all) => all.iter().any(|of| holds_money(document, of, seen)),
+        _ => false,
+    }
+}
+
+#[test]
+fn every_answer_with_money_says_what_it_rests_on() {
+    let document = serde_json::to_value(anbun::api::document()).unwrap();
+    let mut lacking = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            for status in ["200", "201"] {
+                let schema = &operation["responses"][status]["content"]["application/json"]["schema"];
+                if !holds_money(&document, schema, &mut BTreeSet::new()) {
+                    continue;
+                }
+                let name = schema["$ref"].as_str().unwrap_or_default();
+                let name = name.trim_start_matches("#/components/schemas/");
+                let text = document["components"]["schemas"][name].to_string();
+                let has_footing = text.contains("#/components/schemas/Footing");
+                if !has_footing {
+                    lacking.push(format!("{method} {path} ({name})"));
+                }
+            }
+        }
+    }
+    assert_eq!(lacking, Vec::<String>::new());
 }

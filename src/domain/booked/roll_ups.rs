@@ -2,6 +2,7 @@
 //!
 //! Each is asserted to add up to the delivery: nothing that was read can fall between two reports.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
@@ -9,10 +10,10 @@ use hashbrown::{HashMap, HashSet};
 
 use super::Booked;
 use crate::domain::attribution::{Reason, State};
-use crate::domain::budget::BudgetScope;
 use crate::domain::charge::ChargeClass;
 use crate::domain::delivery::{ChargeKey, Index, Measures, TextId};
 use crate::domain::money::Amount;
+use crate::domain::named::named;
 use crate::domain::usage_type::{CacheTtl, LineKind, Meaning, TokenKind};
 
 /// Sums of a roll-up row.
@@ -103,20 +104,32 @@ pub struct OwnerKey<'a> {
     pub project: Option<&'a str>,
 }
 
-/// Attributed usage of somebody on a bill.
+/// Attributed usage of somebody for a project on a bill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PersonKey<'a> {
     pub bill: BillKey<'a>,
     pub currency: &'a str,
     pub department: &'a str,
     pub person: Option<&'a str>,
+    pub project: Option<&'a str>,
 }
 
-/// Use on a day of one project, person, account or family of models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+named! {
+    /// What daily use is summed by besides departments.
+    UsageScope {
+        Project = "project",
+        Person = "person",
+        Account = "account",
+        Family = "family",
+        Model = "model",
+    }
+}
+
+/// Use on a day of one project, person, account, family of models or model.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UsageDayKey<'a> {
-    pub scope: BudgetScope,
-    pub code: &'a str,
+    pub scope: UsageScope,
+    pub code: Cow<'a, str>,
     pub currency: &'a str,
     pub day: NaiveDate,
 }
@@ -202,6 +215,7 @@ impl Booked {
                     currency: texts.or_empty(currency),
                     department,
                     person: owner.person.as_deref(),
+                    project: owner.project.as_deref(),
                 };
                 person_months.entry(key).or_default().merge(&sums);
             }
@@ -288,20 +302,39 @@ impl Booked {
         let by_owner = attributions.iter().flat_map(|((day, currency, attribution), sums)| {
             let owner = &self.attributions[*attribution as usize];
             [
-                (BudgetScope::Project, owner.project.as_deref(), (day, currency), sums),
-                (BudgetScope::Person, owner.person.as_deref(), (day, currency), sums),
+                (
+                    UsageScope::Project,
+                    owner.project.as_deref().map(Cow::Borrowed),
+                    (day, currency),
+                    sums,
+                ),
+                (
+                    UsageScope::Person,
+                    owner.person.as_deref().map(Cow::Borrowed),
+                    (day, currency),
+                    sums,
+                ),
             ]
         });
-        let by_account = accounts
-            .iter()
-            .map(|((day, currency, account), sums)| (BudgetScope::Account, texts.get(*account), (day, currency), sums));
-        let by_family = meters.iter().map(|((day, currency, meter), sums)| {
+        let by_account = accounts.iter().map(|((day, currency, account), sums)| {
+            (
+                UsageScope::Account,
+                texts.get(*account).map(Cow::Borrowed),
+                (day, currency),
+                sums,
+            )
+        });
+        let by_model = meters.iter().flat_map(|((day, currency, meter), sums)| {
             let model = self.meters[*meter as usize].meaning.model.as_ref();
             let family = model.map(|model| model.family.as_str());
-            (BudgetScope::Family, family, (day, currency), sums)
+            let name = model.map(|model| Cow::Owned(model.to_string()));
+            [
+                (UsageScope::Family, family.map(Cow::Borrowed), (day, currency), sums),
+                (UsageScope::Model, name, (day, currency), sums),
+            ]
         });
         let mut days: BTreeMap<UsageDayKey<'_>, RollUp> = BTreeMap::new();
-        for (scope, code, (day, currency), sums) in by_owner.chain(by_account).chain(by_family) {
+        for (scope, code, (day, currency), sums) in by_owner.chain(by_account).chain(by_model) {
             if let Some(code) = code {
                 let key = UsageDayKey {
                     scope,

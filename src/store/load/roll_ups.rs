@@ -83,7 +83,7 @@ const USAGE_DAY_COLUMNS: [&str; 8] = [
     "tokens",
     "cost",
 ];
-const PERSON_MONTH_COLUMNS: [&str; 12] = [
+const PERSON_MONTH_COLUMNS: [&str; 13] = [
     "billing_period",
     "source_id",
     "payer",
@@ -92,6 +92,7 @@ const PERSON_MONTH_COLUMNS: [&str; 12] = [
     "currency",
     "department",
     "person",
+    "project",
     "lines",
     "tokens",
     "cost",
@@ -235,7 +236,7 @@ async fn write_usage_days(
     for (key, sums) in &roll_ups.usage_days {
         let mut row = copy.row(8);
         row.date(period.first_day()).int4(source_id);
-        row.text(key.scope.as_str()).text(key.code).text(key.currency);
+        row.text(key.scope.as_str()).text(&key.code).text(key.currency);
         row.date(key.day).int8(sums.tokens).numeric(sums.cost);
         copy.flush_when_full().await?;
     }
@@ -251,10 +252,13 @@ async fn write_person_months(
 ) -> StoreResult<()> {
     let mut copy = Copy::into(connection, "person_months", &PERSON_MONTH_COLUMNS).await?;
     for (key, sums) in &roll_ups.person_months {
-        let mut row = copy.row(12);
+        let mut row = copy.row(13);
         row.date(period.first_day()).int4(source_id);
         put_bill(&mut row, &key.bill);
-        row.text(key.currency).text(key.department).text_or_null(key.person);
+        row.text(key.currency)
+            .text(key.department)
+            .text_or_null(key.person)
+            .text_or_null(key.project);
         row.int8(sums.lines)
             .int8(sums.tokens)
             .numeric(sums.cost)

@@ -26,13 +26,13 @@ async fn an_unusual_day_is_told_once_and_ends_by_itself() {
         desk.look("2026-10-14T06:00:00Z").await;
         desk.send().await;
     }
-    // The department, its person, and the family of models.
+    // The department, its person, and the model.
     let raised: Vec<String> = desk.alerts().await.into_iter().map(|of| of.0).collect();
-    assert_eq!(raised, ["department:sales", "family:opus", "person:p1"]);
+    assert_eq!(raised, ["department:sales", "model:claude-opus-4.6", "person:p1"]);
     let mut said: Vec<String> = desk.slack.messages().iter().map(|of| text_of(&of.body)).collect();
     assert_eq!(said.len(), 3);
     // They go out in no order of theirs.
-    said.sort_by_key(|text| (text.contains("One person"), text.contains("opus:")));
+    said.sort_by_key(|text| (text.contains("One person"), text.contains("claude-opus-4.6:")));
     assert!(
         said[0].contains("営業部: unusual use on 13 October ($400.00, usually $50.00)"),
         "{}",

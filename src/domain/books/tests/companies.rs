@@ -1,5 +1,7 @@
 //! Properties that hold for every company's month, however odd.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -48,7 +50,16 @@ fn company(seed: u64) -> Company {
                 department: department.clone(),
                 person: Some(format!("p{person:04}")).filter(|_| person % 7 != 0),
                 model: Some(format!("claude-{}", random.random_range(0..3))),
-                project: Some(format!("x{}", random.random_range(0..3))).filter(|project| project != "x0"),
+                // Half of all people have one project.
+                project: Some(format!(
+                    "x{}",
+                    if person % 2 == 0 {
+                        person % 3
+                    } else {
+                        random.random_range(0..3)
+                    }
+                ))
+                .filter(|project| project != "x0"),
                 lines: 1,
                 tokens: 10,
                 cost: money(&mut random),
@@ -202,6 +213,29 @@ impl Company {
     }
 }
 
+/// The leaves that a view by project reads: those of a department's person with one project without their models.
+fn of_projects(leaves: &[LeafSum]) -> Vec<LeafSum> {
+    let owner = |leaf: &LeafSum| (leaf.department.clone(), leaf.person.clone());
+    let mut projects: BTreeMap<_, BTreeSet<Option<String>>> = BTreeMap::new();
+    for leaf in leaves {
+        projects.entry(owner(leaf)).or_default().insert(leaf.project.clone());
+    }
+    let (mut coarse, several): (Vec<LeafSum>, Vec<LeafSum>) = leaves
+        .iter()
+        .cloned()
+        .partition(|leaf| projects[&owner(leaf)].len() == 1);
+    coarse.iter_mut().for_each(|leaf| leaf.model = None);
+    let key = |leaf: &LeafSum| (leaf.bill, owner(leaf));
+    coarse.sort_by_key(key);
+    let summed = coarse.chunk_by(|a, b| key(a) == key(b)).map(|same| LeafSum {
+        cost: same.iter().map(|leaf| leaf.cost).sum(),
+        lines: same.iter().map(|leaf| leaf.lines).sum(),
+        tokens: same.iter().map(|leaf| leaf.tokens).sum(),
+        ..same[0].clone()
+    });
+    summed.chain(several).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
@@ -250,6 +284,10 @@ proptest! {
             for by in [GroupBy::Person, GroupBy::Project] {
                 prop_assert_eq!(Chargeback::by_leaf(period(), by, &spread, &converted.postings).total, by_department.total);
             }
+            // Models of those who have one project change nothing of the projects.
+            let coarse = spread_over_leaves(&ledger, &converted, &of_projects(&company.leaves)).unwrap_or_else(|e| panic!("{e}"));
+            let by_project = |leaves: &[LeafAmount]| Chargeback::by_leaf(period(), GroupBy::Project, leaves, &converted.postings);
+            prop_assert_eq!(by_project(&coarse), by_project(&spread));
             if conversion == Conversion::AsBilled("USD") {
                 let (mut postings, mut spread) = (converted.postings.clone(), spread);
                 round_to_cents(&mut postings, &mut spread).unwrap_or_else(|e| panic!("{e}"));
