@@ -13,11 +13,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::acting::{bad, once, read};
 use super::budget_status::budget_question;
 use super::chargeback::parse_period;
+use super::footing::{Footed, footed};
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, NotAllowed, authorize};
 use crate::domain::alert::facts::AlertFacts;
 use crate::domain::alert::{AlertKind, Judgement, Silence, Verdict};
 use crate::domain::budget::BudgetScope;
+use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
@@ -81,6 +83,11 @@ fn shown(at: DateTime<Utc>) -> String {
 }
 
 impl AlertView {
+    /// The month in which its window begins.
+    fn period(&self) -> Option<BillingPeriod> {
+        self.window_from.parse().ok().map(BillingPeriod::of)
+    }
+
     pub fn of(alert: &StoredAlert) -> Self {
         let budget = match &alert.facts {
             Some(AlertFacts::Budget(facts)) => Some(facts),
@@ -183,7 +190,7 @@ pub async fn read_alerts(
     tag = "budgets",
     params(AlertsQuery),
     responses(
-        (status = 200, body = AlertsView),
+        (status = 200, body = Footed<AlertsView>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json")
     )
@@ -192,11 +199,13 @@ pub async fn get_alerts(
     State(state): State<AppState>,
     Extension(actor): Extension<Actor>,
     Query(query): Query<AlertsQuery>,
-) -> Result<Json<AlertsView>, ApiError> {
+) -> Result<Json<Footed<AlertsView>>, ApiError> {
     authorize(&actor, Action::ReadChargeback)?;
     let sees_people = authorize(&actor, Action::ReadPeople).is_ok();
     let mut connection = state.database.pool.acquire().await?;
-    read_alerts(&mut connection, &query, sees_people).await.map(Json)
+    let view = read_alerts(&mut connection, &query, sees_people).await?;
+    let periods: Vec<BillingPeriod> = view.data.iter().filter_map(AlertView::period).collect();
+    Ok(Json(footed(&state, &mut connection, periods, view).await?))
 }
 
 /// Why each threshold of a budget spoke or did not, as it would be judged now.
@@ -320,7 +329,7 @@ pub struct WhyQuery {
     tag = "budgets",
     params(("name" = String, Path, description = "The budget's name"), WhyQuery),
     responses(
-        (status = 200, body = WhyView),
+        (status = 200, body = Footed<WhyView>),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json")
     )
@@ -330,7 +339,7 @@ pub async fn get_why(
     Extension(actor): Extension<Actor>,
     Path(name): Path<String>,
     Query(query): Query<WhyQuery>,
-) -> Result<Json<WhyView>, ApiError> {
+) -> Result<Json<Footed<WhyView>>, ApiError> {
     authorize(&actor, Action::ReadChargeback)?;
     let sees_people = authorize(&actor, Action::ReadPeople).is_ok();
     let period = query.period.as_deref().map(parse_period).transpose()?;
@@ -339,7 +348,8 @@ pub async fn get_why(
     let mut connection = state.database.pool.acquire().await?;
     let view = why(&mut connection, &question, &name, sees_people).await?;
     let what = || format!("no budget of that name holds in {}", question.period);
-    Ok(Json(view.ok_or_else(|| ApiError::NotFound(what()))?))
+    let view = view.ok_or_else(|| ApiError::NotFound(what()))?;
+    Ok(Json(footed(&state, &mut connection, [question.period], view).await?))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -348,6 +358,11 @@ pub struct SnoozeRequest {
     /// `day`, `week`, or `window`: until the end of the budget's window.
     #[serde(rename = "for")]
     pub silence: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AlertAnsweredView {
+    pub alert: AlertView,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -363,7 +378,7 @@ pub struct SnoozedView {
     tag = "budgets",
     params(("id" = i64, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses(
-        (status = 200, body = AlertView),
+        (status = 200, body = Footed<AlertAnsweredView>),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json")
     )
@@ -384,7 +399,12 @@ pub async fn ack(
         async || {
             let mut connection = state.database.pool.acquire().await?;
             let alert = acknowledge_alert(&mut connection, id, (&answering, state.clock.now())).await;
-            Ok((StatusCode::OK, AlertView::of(&alert.map_err(refused)?)))
+            let alert = AlertView::of(&alert.map_err(refused)?);
+            let view = AlertAnsweredView { alert: alert.clone() };
+            Ok((
+                StatusCode::OK,
+                footed(&state, &mut connection, alert.period(), view).await?,
+            ))
         },
     )
     .await

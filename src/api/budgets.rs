@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::acting::{once, read};
+use super::footing::{Footed, footed_estimate};
 use super::registers::changes::Row;
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
@@ -88,7 +89,7 @@ pub struct BudgetsRequest {
     path = "/api/v1/budgets",
     tag = "budgets",
     responses(
-        (status = 200, body = BudgetsView),
+        (status = 200, body = Footed<BudgetsView>),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json")
     )
@@ -96,7 +97,7 @@ pub struct BudgetsRequest {
 pub async fn get_budgets(
     State(state): State<AppState>,
     Extension(actor): Extension<Actor>,
-) -> Result<Json<BudgetsView>, ApiError> {
+) -> Result<Json<Footed<BudgetsView>>, ApiError> {
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
     let budgets = list_budgets(&mut connection).await?;
@@ -109,7 +110,10 @@ pub async fn get_budgets(
         owner_person_id: view.owner_person_id.filter(|_| sees_people),
         ..view
     });
-    Ok(Json(BudgetsView { data: data.collect() }))
+    let data = data.collect();
+    Ok(Json(
+        footed_estimate(&state, &mut connection, [], BudgetsView { data }).await?,
+    ))
 }
 
 /// Take over all budgets as a new version.
@@ -120,8 +124,8 @@ pub async fn get_budgets(
     params(("Idempotency-Key" = Option<String>, Header)),
     request_body = BudgetsRequest,
     responses(
-        (status = 200, body = BudgetsView, description = "Of a dry run"),
-        (status = 201, body = BudgetsView),
+        (status = 200, body = Footed<BudgetsView>, description = "Of a dry run"),
+        (status = 201, body = Footed<BudgetsView>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json")
     )
@@ -141,7 +145,10 @@ pub async fn post_budgets(
         let (budgets, version) = keep_budgets(&mut connection, &table, request.dry_run, with).await?;
         let status = version.map_or(StatusCode::OK, |_| StatusCode::CREATED);
         let data = budgets.iter().map(BudgetView::of).collect();
-        Ok((status, BudgetsView { data }))
+        Ok((
+            status,
+            footed_estimate(&state, &mut connection, [], BudgetsView { data }).await?,
+        ))
     })
     .await
 }

@@ -58,13 +58,13 @@ pub struct ChangesView {
     pub since: DateTime<Utc>,
     pub total: Vec<MoneyView>,
     /// The largest, by amount.
-    pub largest: Vec<ChangeView>,
+    pub largest: Vec<DayChangeView>,
     /// How many days of departments changed in all.
     pub count: usize,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ChangeView {
+pub struct DayChangeView {
     pub day: NaiveDate,
     pub charge_type: String,
     /// Null for what no department has.
@@ -87,7 +87,7 @@ impl From<DeliveryChanges> for ChangesView {
             .days
             .into_iter()
             .take(CHANGES_SHOWN)
-            .map(ChangeView::from)
+            .map(DayChangeView::from)
             .collect();
         Self {
             since: changes.since,
@@ -98,7 +98,7 @@ impl From<DeliveryChanges> for ChangesView {
     }
 }
 
-impl From<DayChange> for ChangeView {
+impl From<DayChange> for DayChangeView {
     fn from(change: DayChange) -> Self {
         Self {
             day: change.day,

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use super::acting::{bad, once, read};
 use super::chargeback::parse_period;
 use super::files::read_sealed;
+use super::footing::{Footed, footed};
 use super::view::MoneyView;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -308,7 +309,7 @@ fn refused(error: anyhow::Error) -> ApiError {
     tag = "chargeback",
     params(("period" = String, Path, description = "Month as YYYY-MM")),
     responses(
-        (status = 200, body = StandingsView),
+        (status = 200, body = Footed<StandingsView>),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The month is not final")
     )
@@ -317,7 +318,7 @@ pub async fn get_standings(
     State(state): State<AppState>,
     Extension(actor): Extension<Actor>,
     Path(period): Path<String>,
-) -> Result<Json<StandingsView>, ApiError> {
+) -> Result<Json<Footed<StandingsView>>, ApiError> {
     let period = parse_period(&period)?;
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
@@ -330,7 +331,7 @@ pub async fn get_standings(
             standing.answered_by = None;
         }
     }
-    Ok(Json(view))
+    Ok(Json(footed(&state, &mut connection, [period], view).await?))
 }
 
 /// Send every department that has not been sent it its own statement by e-mail.
@@ -381,7 +382,7 @@ pub async fn send_statements(
     ),
     request_body = AnswerRequest,
     responses(
-        (status = 200, body = StandingsView),
+        (status = 200, body = Footed<StandingsView>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json")
@@ -411,7 +412,8 @@ pub async fn post_answer(
             let mut connection = state.database.pool.acquire().await?;
             let about = (period, department.as_str());
             let view = answer(&mut connection, about, &request, (&actor, state.clock)).await;
-            Ok((StatusCode::OK, view.map_err(refused)?))
+            let view = view.map_err(refused)?;
+            Ok((StatusCode::OK, footed(&state, &mut connection, [period], view).await?))
         },
     )
     .await

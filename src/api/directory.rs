@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::acting::{bad, once, read};
+use super::footing::{Footed, footed};
 use super::registers::MovedView;
 use crate::config::Config;
 use crate::domain::actor::{Action, Actor, authorize};
+use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
@@ -97,6 +99,17 @@ impl DirectoryChangeView {
             changes,
             moved: moved.collect(),
         }
+    }
+
+    /// With what the yen that moved rest on.
+    pub async fn footed(self, state: &AppState) -> Result<Footed<Self>, ApiError> {
+        let mut connection = state.database.pool.acquire().await?;
+        let periods: Vec<BillingPeriod> = self
+            .moved
+            .iter()
+            .filter_map(|moved| moved.period.parse().ok())
+            .collect();
+        Ok(footed(state, &mut connection, periods, self).await?)
     }
 }
 
@@ -193,7 +206,8 @@ async fn change(
     once(state, actor, headers, &format!("{question:?}"), body, async || {
         let view = change_by(state, actor, question, &row).await?;
         let is_made = !is_amended && view.version.is_some();
-        Ok((if is_made { StatusCode::CREATED } else { StatusCode::OK }, view))
+        let status = if is_made { StatusCode::CREATED } else { StatusCode::OK };
+        Ok((status, view.footed(state).await?))
     })
     .await
 }
@@ -235,8 +249,8 @@ macro_rules! table_routes {
                                         params(ChangeQuery, ("Idempotency-Key" = Option<String>, Header)),
                                         request_body = Row,
                                         responses(
-                                            (status = 200, body = DirectoryChangeView, description = "Of a dry run"),
-                                            (status = 201, body = DirectoryChangeView),
+                                            (status = 200, body = Footed<DirectoryChangeView>, description = "Of a dry run"),
+                                            (status = 201, body = Footed<DirectoryChangeView>),
                                             (status = 400, body = Problem, content_type = "application/problem+json"),
                                             (status = 403, body = Problem, content_type = "application/problem+json")
                                         )
@@ -260,7 +274,7 @@ macro_rules! table_routes {
                                         params(ChangeQuery, ("Idempotency-Key" = Option<String>, Header)),
                                         request_body = Row,
                                         responses(
-                                            (status = 200, body = DirectoryChangeView),
+                                            (status = 200, body = Footed<DirectoryChangeView>),
                                             (status = 400, body = Problem, content_type = "application/problem+json"),
                                             (status = 403, body = Problem, content_type = "application/problem+json"),
                                             (status = 404, body = Problem, content_type = "application/problem+json")

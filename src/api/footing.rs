@@ -1,5 +1,7 @@
 //! What the amounts of an answer rest on.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -8,12 +10,15 @@ use utoipa::ToSchema;
 
 use super::findings::{AsSeen, period_findings};
 use super::view::{FindingView, RateView, rates};
+use crate::domain::close::MonthState;
 use crate::domain::finding::Finding;
 use crate::domain::invoice::RateOfBill;
 use crate::domain::period::BillingPeriod;
+use crate::http::AppState;
 use crate::store::StoreResult;
 use crate::store::chargeback::find_data_as_of;
 use crate::store::month::find_state;
+use crate::store::rates::read_rate_book;
 use crate::store::statements::{Statement, find_statement};
 
 /// What the amounts of an answer rest on.
@@ -81,4 +86,76 @@ fn rates_of(head: &Value) -> Vec<RateView> {
         locked: true,
     });
     rates.collect()
+}
+
+/// An answer, and what its amounts rest on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Footed<T> {
+    #[serde(flatten)]
+    pub footing: Footing,
+    #[serde(flatten)]
+    pub answer: T,
+}
+
+/// An answer of amounts of some months; of none, of the month in which it is asked.
+pub async fn footed<T>(
+    state: &AppState,
+    connection: &mut PgConnection,
+    periods: impl IntoIterator<Item = BillingPeriod>,
+    answer: T,
+) -> StoreResult<Footed<T>> {
+    let seen = AsSeen::of(&state.config, state.clock);
+    let mut periods: BTreeSet<BillingPeriod> = periods.into_iter().collect();
+    if periods.is_empty() {
+        periods.insert(BillingPeriod::of(seen.now.date_naive()));
+    }
+    let footing = footing_over(connection, &periods, &seen).await?;
+    Ok(Footed { footing, answer })
+}
+
+/// An answer of amounts that no bill is behind: what somebody plans, or what is foreseen.
+pub async fn footed_estimate<T>(
+    state: &AppState,
+    connection: &mut PgConnection,
+    periods: impl IntoIterator<Item = BillingPeriod>,
+    answer: T,
+) -> StoreResult<Footed<T>> {
+    let mut footed = footed(state, connection, periods, answer).await?;
+    footed.footing.basis = "estimate";
+    Ok(footed)
+}
+
+/// Several months rest on what the least of them does: the least closed state, the oldest data, every rate, every finding.
+async fn footing_over(
+    connection: &mut PgConnection,
+    periods: &BTreeSet<BillingPeriod>,
+    seen: &AsSeen,
+) -> StoreResult<Footing> {
+    let book = read_rate_book(connection, seen.yen).await?;
+    let (mut states, mut ages, mut used, mut findings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for period in periods {
+        let now = find_state(connection, *period).await?;
+        let (age, of_month) = match now.statement_id {
+            Some(statement_id) => sealed_moment(&find_statement(connection, statement_id).await?),
+            None => {
+                let policy = RateOfBill::of_policy(&book.resolve(*period).0);
+                (find_data_as_of(connection, *period).await?, rates(&[policy], false))
+            }
+        };
+        for finding in period_findings(connection, *period, period.next(), seen).await? {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+        states.push(now.state);
+        ages.extend(age);
+        used.extend(of_month);
+    }
+    Ok(Footing {
+        basis: "bill",
+        state: states.into_iter().min().unwrap_or(MonthState::Open).as_str(),
+        data_as_of: ages.into_iter().min(),
+        rates: used,
+        findings,
+    })
 }

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::acting::bad;
 use super::chargeback::parse_period;
+use super::footing::{Footed, footed_estimate};
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::money::Amount;
@@ -22,8 +23,6 @@ use crate::store::forecasts::{KeptForecast, list_forecasts};
 /// Forecasts that were kept; estimates, all of them.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ForecastsView {
-    /// `estimate`.
-    pub basis: &'static str,
     pub data: Vec<ForecastView>,
 }
 
@@ -85,7 +84,6 @@ const SHOWN_MAX: i64 = 2_000;
 pub async fn forecasts(connection: &mut PgConnection, period: Option<BillingPeriod>) -> StoreResult<ForecastsView> {
     let kept = list_forecasts(connection, period, period.is_some(), SHOWN_MAX).await?;
     Ok(ForecastsView {
-        basis: "estimate",
         data: kept.iter().map(ForecastView::of).collect(),
     })
 }
@@ -104,7 +102,7 @@ pub struct ForecastsQuery {
     tag = "budgets",
     params(ForecastsQuery),
     responses(
-        (status = 200, body = ForecastsView),
+        (status = 200, body = Footed<ForecastsView>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json")
     )
@@ -113,10 +111,12 @@ pub async fn get_forecasts(
     State(state): State<AppState>,
     Extension(actor): Extension<Actor>,
     Query(query): Query<ForecastsQuery>,
-) -> Result<Json<ForecastsView>, ApiError> {
+) -> Result<Json<Footed<ForecastsView>>, ApiError> {
     authorize(&actor, Action::ReadChargeback)?;
     let period = query.period.as_deref().map(parse_period).transpose();
     let period = period.map_err(|_| bad("period", "it is no month; write it as YYYY-MM".to_owned()))?;
     let mut connection = state.database.pool.acquire().await?;
-    Ok(Json(forecasts(&mut connection, period).await?))
+    let view = forecasts(&mut connection, period).await?;
+    let periods: Vec<BillingPeriod> = view.data.iter().filter_map(|of| of.period.parse().ok()).collect();
+    Ok(Json(footed_estimate(&state, &mut connection, periods, view).await?))
 }

@@ -13,6 +13,7 @@ use super::acting::{bad, in_reach, once, read};
 use super::chargeback::{not_loaded, parse_period};
 use super::directory::{DirectoryChangeView, import_settings};
 use super::findings::AsSeen;
+use super::footing::Footed;
 use super::footing::Footing;
 use super::footing::footing;
 use super::view::MoneyView;
@@ -276,8 +277,8 @@ pub struct AskRequest {
     params(("Idempotency-Key" = Option<String>, Header)),
     request_body = AssignRequest,
     responses(
-        (status = 200, body = DirectoryChangeView, description = "Of a dry run"),
-        (status = 201, body = DirectoryChangeView),
+        (status = 200, body = Footed<DirectoryChangeView>, description = "Of a dry run"),
+        (status = 201, body = Footed<DirectoryChangeView>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json")
     )
@@ -293,7 +294,7 @@ pub async fn assign(
     once(&state, &actor, &headers, "assign", &body, async || {
         let view = assign_by(&state, &actor, &request).await?;
         let status = view.version.map_or(StatusCode::OK, |_| StatusCode::CREATED);
-        Ok((status, view))
+        Ok((status, view.footed(&state).await?))
     })
     .await
 }

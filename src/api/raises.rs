@@ -11,6 +11,8 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::acting::{bad, in_reach, once, read};
+use super::footing::{Footed, footed_estimate};
+use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::money::Amount;
 use crate::http::AppState;
@@ -29,8 +31,8 @@ pub struct RaisesView {
 pub struct RaiseView {
     pub id: i32,
     pub budget: String,
-    /// In the budget's currency, for each of its windows.
-    pub amount: String,
+    /// For each of the budget's windows.
+    pub amount: MoneyView,
     pub valid_from: String,
     /// Exclusive.
     pub valid_to: String,
@@ -48,7 +50,7 @@ impl RaiseView {
         Self {
             id: raise.raise_id,
             budget: raise.budget.clone(),
-            amount: raise.amount.to_string(),
+            amount: MoneyView::new(raise.amount, &raise.currency),
             valid_from: raise.valid_from.to_string(),
             valid_to: raise.valid_to.to_string(),
             reason: raise.reason.clone(),
@@ -91,6 +93,11 @@ pub struct RaiseDecision {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+pub struct RaiseDecidedView {
+    pub raise: RaiseView,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RaiseAskedView {
     pub id: i32,
 }
@@ -101,7 +108,7 @@ pub struct RaiseAskedView {
     path = "/api/v1/raises",
     tag = "budgets",
     responses(
-        (status = 200, body = RaisesView),
+        (status = 200, body = Footed<RaisesView>),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json")
     )
@@ -109,11 +116,12 @@ pub struct RaiseAskedView {
 pub async fn get_raises(
     State(state): State<AppState>,
     Extension(actor): Extension<Actor>,
-) -> Result<Json<RaisesView>, ApiError> {
+) -> Result<Json<Footed<RaisesView>>, ApiError> {
     // A reason can tell of people, and so can the name of who asked.
     authorize(&actor, Action::ReadPeople)?;
     let mut connection = state.database.pool.acquire().await?;
-    Ok(Json(read_raises(&mut connection).await?))
+    let view = read_raises(&mut connection).await?;
+    Ok(Json(footed_estimate(&state, &mut connection, [], view).await?))
 }
 
 /// Ask for a raise.
@@ -162,7 +170,7 @@ pub async fn post_raise(
     params(("id" = i32, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = RaiseDecision,
     responses(
-        (status = 200, body = RaiseView),
+        (status = 200, body = Footed<RaiseDecidedView>),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json")
     )
@@ -181,7 +189,13 @@ pub async fn post_decision(
         let mut connection = state.database.pool.acquire().await?;
         let decided = decide_about_raise(&mut connection, id, request.approve, &answering, state.clock.now()).await;
         let decided = decided.map_err(|error| refused(error, ApiError::Conflict))?;
-        Ok((StatusCode::OK, RaiseView::of(&decided)))
+        let view = RaiseDecidedView {
+            raise: RaiseView::of(&decided),
+        };
+        Ok((
+            StatusCode::OK,
+            footed_estimate(&state, &mut connection, [], view).await?,
+        ))
     })
     .await
 }

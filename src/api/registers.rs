@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::chargeback::parse_period;
+use super::footing::{Footed, footed};
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::allocation::AllocationRule;
@@ -269,7 +270,7 @@ pub async fn list_rates(
     tag = "registers",
     params(PeriodQuery),
     responses(
-        (status = 200, body = InvoicesView),
+        (status = 200, body = Footed<InvoicesView>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json")
     )
@@ -278,14 +279,16 @@ pub async fn list_invoices(
     State(state): State<AppState>,
     Extension(actor): Extension<Actor>,
     Query(query): Query<PeriodQuery>,
-) -> Result<Json<InvoicesView>, ApiError> {
+) -> Result<Json<Footed<InvoicesView>>, ApiError> {
     let period: Option<BillingPeriod> = query.period.as_deref().map(parse_period).transpose()?;
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
     let invoices = invoices::list_invoices(&mut connection, period).await?;
-    Ok(Json(InvoicesView {
-        data: invoices.iter().map(InvoiceView::of).collect(),
-    }))
+    let periods: Vec<BillingPeriod> = invoices.iter().map(|invoice| invoice.period).collect();
+    let data = invoices.iter().map(InvoiceView::of).collect();
+    Ok(Json(
+        footed(&state, &mut connection, periods, InvoicesView { data }).await?,
+    ))
 }
 
 /// The rules for shared cost that hold.
@@ -319,7 +322,7 @@ pub async fn list_rules(
     tag = "registers",
     params(PeriodQuery),
     responses(
-        (status = 200, body = ManualPoolsView),
+        (status = 200, body = Footed<ManualPoolsView>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json")
     )
@@ -328,12 +331,14 @@ pub async fn list_pools(
     State(state): State<AppState>,
     Extension(actor): Extension<Actor>,
     Query(query): Query<PeriodQuery>,
-) -> Result<Json<ManualPoolsView>, ApiError> {
+) -> Result<Json<Footed<ManualPoolsView>>, ApiError> {
     let period: Option<BillingPeriod> = query.period.as_deref().map(parse_period).transpose()?;
     authorize(&actor, Action::ReadChargeback)?;
     let mut connection = state.database.pool.acquire().await?;
     let pools = list_manual_pools(&mut connection, period).await?;
-    Ok(Json(ManualPoolsView {
-        data: pools.iter().map(ManualPoolView::of).collect(),
-    }))
+    let periods: Vec<BillingPeriod> = pools.iter().map(|pool| pool.period).collect();
+    let data = pools.iter().map(ManualPoolView::of).collect();
+    Ok(Json(
+        footed(&state, &mut connection, periods, ManualPoolsView { data }).await?,
+    ))
 }

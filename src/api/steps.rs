@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::acting::{bad, once, read};
 use super::chargeback::parse_period;
+use super::footing::{Footed, footed};
 use super::month::{CheckView, StatementView, check_views};
 use crate::config::Config;
 use crate::domain::actor::{Action, Actor, NotAllowed, authorize};
@@ -47,7 +48,6 @@ pub struct ReopenRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StepTakenView {
     pub period: String,
-    pub state: &'static str,
     pub statement: Option<StatementView>,
     pub checks: Vec<CheckView>,
 }
@@ -79,10 +79,10 @@ pub fn close_settings(config: &Config) -> Result<CloseSettings, ApiError> {
     params(("period" = String, Path, description = "Month as YYYY-MM"), ("Idempotency-Key" = Option<String>, Header)),
     request_body = CloseRequest,
     responses(
-        (status = 200, body = StepTakenView),
+        (status = 200, body = Footed<StepTakenView>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = StepTakenView, description = "Checks stand in the way")
+        (status = 409, body = Footed<StepTakenView>, description = "Checks stand in the way")
     )
 )]
 pub async fn close(
@@ -111,17 +111,14 @@ pub async fn close(
             let with = (&actor, state.clock);
             let closed = close_month::close(&state.database, period, target, &request.accept, &settings, with).await;
             match closed.map_err(refused)? {
-                Closed::Sealed(statement, checks) | Closed::Unchanged(statement, checks) => Ok((
-                    StatusCode::OK,
-                    view(
-                        period,
-                        target,
-                        Some(StatementView::of(&statement)),
-                        check_views(&checks),
-                    ),
-                )),
-                Closed::Refused(now, checks) => {
-                    Ok((StatusCode::CONFLICT, view(period, now, None, check_views(&checks))))
+                Closed::Sealed(statement, checks) | Closed::Unchanged(statement, checks) => {
+                    let statement = StatementView::of(&statement);
+                    let view = taken(&state, period, Some(statement), check_views(&checks)).await?;
+                    Ok((StatusCode::OK, view))
+                }
+                Closed::Refused(_, checks) => {
+                    let view = taken(&state, period, None, check_views(&checks)).await?;
+                    Ok((StatusCode::CONFLICT, view))
                 }
             }
         },
@@ -136,7 +133,7 @@ pub async fn close(
     tag = "chargeback",
     params(("period" = String, Path, description = "Month as YYYY-MM"), ("Idempotency-Key" = Option<String>, Header)),
     responses(
-        (status = 200, body = StepTakenView),
+        (status = 200, body = Footed<StepTakenView>),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json")
     )
@@ -162,10 +159,9 @@ pub async fn lock(
             let mut connection = state.database.pool.acquire().await?;
             let lock = find_lock(&mut connection, statement.statement_id).await?;
             let statement = StatementView::of(&statement).approved(lock);
-            Ok((
-                StatusCode::OK,
-                view(period, MonthState::Locked, Some(statement), Vec::new()),
-            ))
+            drop(connection);
+            let view = taken(&state, period, Some(statement), Vec::new()).await?;
+            Ok((StatusCode::OK, view))
         },
     )
     .await
@@ -179,7 +175,7 @@ pub async fn lock(
     params(("period" = String, Path, description = "Month as YYYY-MM"), ("Idempotency-Key" = Option<String>, Header)),
     request_body = ReopenRequest,
     responses(
-        (status = 200, body = StepTakenView),
+        (status = 200, body = Footed<StepTakenView>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json")
@@ -212,24 +208,26 @@ pub async fn reopen(
             )
             .await
             .map_err(refused)?;
-            Ok((StatusCode::OK, view(period, MonthState::Open, None, Vec::new())))
+            Ok((StatusCode::OK, taken(&state, period, None, Vec::new()).await?))
         },
     )
     .await
 }
 
-fn view(
+/// What a step came to, with what the month now rests on.
+async fn taken(
+    state: &AppState,
     period: BillingPeriod,
-    state: MonthState,
     statement: Option<StatementView>,
     checks: Vec<CheckView>,
-) -> StepTakenView {
-    StepTakenView {
+) -> Result<Footed<StepTakenView>, ApiError> {
+    let mut connection = state.database.pool.acquire().await?;
+    let view = StepTakenView {
         period: period.to_string(),
-        state: state.as_str(),
         statement,
         checks,
-    }
+    };
+    Ok(footed(state, &mut connection, [period], view).await?)
 }
 
 /// What a step's refusal is to a client.

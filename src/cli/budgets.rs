@@ -214,7 +214,7 @@ fn print_raises(context: &CommandContext, view: &RaisesView) -> anyhow::Result<(
         table.push(vec![
             raise.id.to_string(),
             raise.budget.clone(),
-            grouped(&raise.amount),
+            format!("{} {}", grouped(&raise.amount.amount), raise.amount.currency),
             raise.valid_from.clone(),
             raise.valid_to.clone(),
             raise.state.to_owned(),

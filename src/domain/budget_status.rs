@@ -55,8 +55,10 @@ impl Window {
 pub struct Raise {
     pub raise_id: i32,
     pub budget: String,
-    /// In the budget's currency, for each of its windows.
+    /// For each window of the budget.
     pub amount: Amount,
+    /// The budget's when it was asked for.
+    pub currency: String,
     pub valid_from: NaiveDate,
     /// Exclusive.
     pub valid_to: NaiveDate,
@@ -153,7 +155,8 @@ pub fn status(facts: &BudgetFacts<'_>) -> Option<BudgetStatus> {
     let raised: Amount = facts
         .raises
         .iter()
-        .filter(|raise| raise.budget == budget.name && raise.valid_from <= day && day < raise.valid_to)
+        .filter(|raise| raise.budget == budget.name && raise.currency == budget.currency)
+        .filter(|raise| raise.valid_from <= day && day < raise.valid_to)
         .map(|raise| raise.amount)
         .sum();
     let limit = budget.amount + raised;

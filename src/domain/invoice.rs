@@ -194,6 +194,19 @@ pub struct RateOfBill {
     pub invoice: Option<String>,
 }
 
+impl RateOfBill {
+    /// Of a month without invoices.
+    pub fn of_policy(used: &RateUsed) -> Self {
+        Self {
+            value: Some(used.value),
+            kind: used.kind.as_str(),
+            date: used.date,
+            source: used.source.clone(),
+            invoice: None,
+        }
+    }
+}
+
 /// The invoices that count, by the id that the bill's lines carry: a corrected one takes the place of the one it corrects.
 pub fn effective(invoices: &[Invoice]) -> BTreeMap<&str, &Invoice> {
     let mut by_id: BTreeMap<&str, &Invoice> = invoices
@@ -244,11 +257,8 @@ pub fn yen_of(
                 None => {
                     let used = if invoice.is_some() { policy } else { unrecorded };
                     note(RateOfBill {
-                        value: Some(used.value),
-                        kind: used.kind.as_str(),
-                        date: used.date,
-                        source: used.source.clone(),
                         invoice: invoice.map(|invoice| invoice.invoice_id.clone()),
+                        ..RateOfBill::of_policy(used)
                     });
                     Ratio::of_rate(used.value).map_or(BillRate::Unknown, BillRate::Rate)
                 }

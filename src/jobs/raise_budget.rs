@@ -71,6 +71,7 @@ pub async fn ask_for_raise(
         raise_id: 0,
         budget: budget.name,
         amount: wanted.amount,
+        currency: budget.currency,
         valid_from: today,
         valid_to: wanted.until.succ_opt().context("the date is out of reach")?,
         reason: wanted.reason.trim().to_owned(),
@@ -101,11 +102,19 @@ pub async fn decide_about_raise(
         );
     }
     let budget = find_budget(&mut transaction, &asked.raise.budget, now.date_naive()).await?;
+    ensure!(
+        budget.currency == asked.raise.currency,
+        "{} is in {} now, and the raise in {}",
+        budget.name,
+        budget.currency,
+        asked.raise.currency
+    );
     let most = Amount::from_units(budget.amount.units() / 100 * PERCENT_MAX);
     let others = list_raises(&mut transaction).await?;
     let others = others
         .iter()
-        .filter(|of| of.budget == asked.raise.budget && of.valid_to > asked.raise.valid_from);
+        .filter(|of| of.budget == asked.raise.budget && of.currency == asked.raise.currency)
+        .filter(|of| of.valid_to > asked.raise.valid_from);
     let together: Amount = others.map(|of| of.amount).sum::<Amount>() + asked.raise.amount;
     if is_approved && !answering.is_finance && together > most {
         bail!(

@@ -85,6 +85,7 @@ pub async fn list_raises(connection: &mut PgConnection) -> StoreResult<Vec<Raise
             raise_id: row.raise_id,
             budget: row.budget,
             amount: Amount::from_decimal(row.amount).ok_or(StoreError::TooLarge)?,
+            currency: row.currency,
             valid_from: row.valid_from,
             valid_to: row.valid_to,
             reason: row.reason,
@@ -109,6 +110,7 @@ struct RaiseRow {
     raise_id: i32,
     budget: String,
     amount: rust_decimal::Decimal,
+    currency: String,
     valid_from: chrono::NaiveDate,
     valid_to: chrono::NaiveDate,
     reason: String,
@@ -128,6 +130,7 @@ impl RaiseRow {
                 raise_id: self.raise_id,
                 budget: self.budget,
                 amount: Amount::from_decimal(self.amount).ok_or(StoreError::TooLarge)?,
+                currency: self.currency,
                 valid_from: self.valid_from,
                 valid_to: self.valid_to,
                 reason: self.reason,
@@ -170,7 +173,8 @@ pub async fn record_raise(
         raise.reason,
         raise.ringi,
         by,
-        at
+        at,
+        raise.currency,
     )
     .fetch_one(connection)
     .await?)

@@ -12,9 +12,11 @@ use utoipa::ToSchema;
 use super::{ManualPoolView, MovedView};
 use crate::api::acting::{bad, once, read};
 use crate::api::chargeback::parse_period;
+use crate::api::footing::{Footed, footed};
 use crate::api::view::FindingView;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::jobs::keep_registers::{add_manual_pool, keep_invoices, keep_rates, keep_rules};
@@ -163,8 +165,8 @@ pub async fn post_invoices(
     params(("Idempotency-Key" = Option<String>, Header)),
     request_body = RulesRequest,
     responses(
-        (status = 200, body = RulesKeptView, description = "What a dry run would move"),
-        (status = 201, body = RulesKeptView),
+        (status = 200, body = Footed<RulesKeptView>, description = "What a dry run would move"),
+        (status = 201, body = Footed<RulesKeptView>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json")
     )
@@ -193,7 +195,9 @@ pub async fn post_rules(
             .flat_map(|(period, changes)| changes.iter().map(|change| MovedView::of(*period, change)));
         let moved = moved.collect();
         let version = kept.version;
-        Ok((status, RulesKeptView { version, moved }))
+        let periods: Vec<BillingPeriod> = kept.moved.iter().map(|(period, _)| *period).collect();
+        let view = RulesKeptView { version, moved };
+        Ok((status, footed(&state, &mut connection, periods, view).await?))
     })
     .await
 }
@@ -206,7 +210,7 @@ pub async fn post_rules(
     params(("Idempotency-Key" = Option<String>, Header)),
     request_body = ManualPoolRequest,
     responses(
-        (status = 201, body = ManualPoolView),
+        (status = 201, body = Footed<ManualPoolView>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json")
@@ -231,7 +235,11 @@ pub async fn post_pool(
         };
         let mut connection = state.database.pool.acquire().await?;
         let added = add_manual_pool(&mut connection, pool, (&actor, state.clock.now())).await?;
-        Ok((StatusCode::CREATED, ManualPoolView::of(&added)))
+        let view = ManualPoolView::of(&added);
+        Ok((
+            StatusCode::CREATED,
+            footed(&state, &mut connection, [added.period], view).await?,
+        ))
     })
     .await
 }

@@ -169,6 +169,7 @@ fn a_raise_holds_between_its_days_and_only_for_its_budget() {
         raise_id: 1,
         budget: budget.to_owned(),
         amount: Amount::from_whole(200_000),
+        currency: "JPY".to_owned(),
         valid_from: day(from),
         valid_to: day(to),
         reason: "a release".to_owned(),
@@ -179,6 +180,11 @@ fn a_raise_holds_between_its_days_and_only_for_its_budget() {
         raise("rag", "2026-10-21", "2026-10-22"),
         raise("rag", "2026-10-01", "2026-10-21"),
         raise("other", "2026-10-01", "2026-11-01"),
+        // Of the time when the budget was in dollars.
+        Raise {
+            currency: "USD".to_owned(),
+            ..raise("rag", "2026-10-21", "2026-10-22")
+        },
     ];
     let status = of(&budget(), &raises);
     assert_eq!(
