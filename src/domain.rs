@@ -27,6 +27,7 @@ pub mod department_statement;
 pub mod digest;
 pub mod dimension;
 pub mod directory;
+pub mod drivers;
 pub mod finding;
 pub mod forecast;
 pub mod freshness;

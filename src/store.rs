@@ -17,6 +17,7 @@ pub mod database;
 pub mod department_statements;
 mod dimensions;
 pub mod directory;
+pub mod drivers;
 pub mod explain;
 pub mod files;
 pub mod forecasts;

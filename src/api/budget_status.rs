@@ -192,6 +192,10 @@ pub async fn statuses(
     footing
         .findings
         .extend(data.iter().filter_map(|view| view.finding(question.period)));
+    let too_large = reading.finding().filter(|_| sees_people);
+    footing
+        .findings
+        .extend(too_large.map(|finding| FindingView::new(Some(question.period), finding)));
     Ok(BudgetStatusesView {
         period: question.period.to_string(),
         footing,

@@ -20,13 +20,13 @@ use crate::domain::budget_status::{Window, percent_of};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::period::BillingPeriod;
 use crate::store::alerts::{
-    NewAlert, Subject, list_evaluations, list_known_budgets, list_snoozes, list_spoken, note_evaluations, raise,
-    read_drivers, rearm,
+    NewAlert, Subject, list_evaluations, list_known_budgets, list_snoozes, list_spoken, note_evaluations, raise, rearm,
 };
 use crate::store::anomalies::has_first_seen;
 use crate::store::budgets::list_budgets;
 use crate::store::chargeback::list_periods;
 use crate::store::directory::get_versioned_directory_at;
+use crate::store::drivers::DriverReader;
 use crate::store::spending::{BudgetQuestion, BudgetReading, ReadBudget, read_budgets};
 use crate::store::{StoreError, StoreResult};
 use watch::Watch;
@@ -51,6 +51,7 @@ pub(super) async fn evaluate_budgets(with: &JobContext, report: &mut RunReport) 
     let snoozes = list_snoozes(&mut moment, now).await?;
     let is_first_look = known.is_empty() && !has_first_seen(&mut moment).await?;
     let mut told = Vec::new();
+    let mut drivers = DriverReader::default();
     for period in months_to_look_at(&mut moment, &with.alerts, now).await? {
         let question = question(&with.alerts, period, now);
         let reading = read_budgets(&mut moment, &question).await?;
@@ -62,7 +63,7 @@ pub(super) async fn evaluate_budgets(with: &JobContext, report: &mut RunReport) 
             snoozes: &snoozes,
             now,
         };
-        told.extend(evaluation.run(&mut moment, report).await?);
+        told.extend(evaluation.run(&mut moment, &mut drivers, report).await?);
         if period == BillingPeriod::of(now.date_naive()) {
             let watch = Watch {
                 question: &question,
@@ -74,7 +75,7 @@ pub(super) async fn evaluate_budgets(with: &JobContext, report: &mut RunReport) 
             };
             told.extend(watch.unusual_days(&mut moment, report).await?);
             told.extend(watch.first_seen(&mut moment, report).await?);
-            told.extend(watch.digests(&mut moment, report).await?);
+            told.extend(watch.digests(&mut moment, &mut drivers, report).await?);
             watch.keep_forecasts(&mut moment, report).await?;
         }
     }
@@ -174,7 +175,12 @@ struct Evaluation<'e> {
 }
 
 impl Evaluation<'_> {
-    async fn run(&self, connection: &mut PgConnection, report: &mut RunReport) -> anyhow::Result<Vec<Told>> {
+    async fn run(
+        &self,
+        connection: &mut PgConnection,
+        drivers: &mut DriverReader,
+        report: &mut RunReport,
+    ) -> anyhow::Result<Vec<Told>> {
         let current = BillingPeriod::of(self.question.today);
         // A window is looked at as it stands: with the current month while it goes on, and with its last one when it is over.  Halfway it
         // would look as if an amount had gone back.
@@ -209,11 +215,11 @@ impl Evaluation<'_> {
             if judgements.iter().any(|of| of.verdict == Verdict::NoData) {
                 without_data.push(read.budget.name.clone());
             }
-            told.extend(self.act(connection, read, &judgements, report).await?);
+            told.extend(self.act(connection, drivers, (read, &judgements), report).await?);
             stand.extend(look.stands().map(|stood| (subject, stood)));
         }
         note_evaluations(connection, &stand, self.now).await?;
-        if let Some(finding) = self.missing(&without_data) {
+        for finding in self.missing(&without_data).into_iter().chain(self.reading.finding()) {
             report.find(Some(self.question.period), "", finding);
         }
         Ok(told)
@@ -223,8 +229,8 @@ impl Evaluation<'_> {
     async fn act(
         &self,
         connection: &mut PgConnection,
-        read: &ReadBudget,
-        judgements: &[Judgement],
+        drivers: &mut DriverReader,
+        (read, judgements): (&ReadBudget, &[Judgement]),
         report: &mut RunReport,
     ) -> anyhow::Result<Option<Told>> {
         let mut told = None;
@@ -252,7 +258,7 @@ impl Evaluation<'_> {
             facts.again = again.map(|again| again.as_str().to_owned());
             facts.also = also.collect();
             if is_told {
-                facts.drivers = read_drivers(connection, &read.budget, self.question.period).await?;
+                facts.drivers = drivers.read(connection, &read.budget, self.question.period).await?;
             }
             let kind = if judgement.threshold.is_forecast() {
                 AlertKind::Forecast

@@ -1,21 +1,14 @@
-//! Alerts, how budgets stood when they were looked at, and what drives them.
+//! Alerts, and how budgets stood when they were looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
-use super::directory::{get_directory, list_departments};
-use super::principals::{list_principals, list_sessions};
-use super::{StoreError, StoreResult};
-use crate::domain::alert::facts::{AlertFacts, Drivers, ModelDriver, ModelShare, PersonDriver};
+use super::StoreResult;
+use crate::domain::alert::facts::AlertFacts;
 use crate::domain::alert::{AlertKind, Rearmed, Spoke, Stood};
-use crate::domain::attribution::State;
-use crate::domain::budget::{Budget, BudgetScope};
-use crate::domain::money::{Amount, Ratio};
-use crate::domain::period::BillingPeriod;
-use crate::domain::spending::subtree;
-use crate::domain::suggestion::suggest;
+use crate::domain::money::Amount;
 
 /// A subject, and the first day of the window.
 pub type Subject = (String, NaiveDate);
@@ -137,166 +130,6 @@ pub async fn list_snoozes(
         .fetch_all(connection)
         .await?;
     Ok(rows.into_iter().map(|row| (row.subject, row.snoozed_until)).collect())
-}
-
-const PEOPLE_TOLD: i64 = 3;
-/// Principals that nobody decided are asked for; the dearest are the ones that matter.
-const QUARANTINED_ASKED: i64 = 50;
-
-/// Who and what makes most of a budget's use in a month.
-pub async fn read_drivers(
-    connection: &mut PgConnection,
-    budget: &Budget,
-    period: BillingPeriod,
-) -> StoreResult<Drivers> {
-    let departments = match budget.scope {
-        BudgetScope::Department => {
-            let all = list_departments(connection).await?;
-            Some(subtree(&budget.code, &all, period).into_iter().collect::<Vec<_>>())
-        }
-        _ => None,
-    };
-    let of = Slice {
-        departments: departments.as_deref(),
-        budget,
-    };
-    let models = of.models(connection, period).await?;
-    let before = of.models(connection, period.previous()).await?;
-    let quarantined = match budget.scope {
-        BudgetScope::Department => {
-            likely_quarantined(connection, departments.as_deref().unwrap_or_default(), period).await?
-        }
-        _ => Amount::ZERO,
-    };
-    Ok(Drivers {
-        mix: mix(&models, &before),
-        people: of.people(connection, period).await?,
-        models,
-        quarantined,
-    })
-}
-
-/// The part of a month that a budget is of.
-struct Slice<'b> {
-    departments: Option<&'b [String]>,
-    budget: &'b Budget,
-}
-
-impl Slice<'_> {
-    fn code_of(&self, scope: BudgetScope) -> Option<&str> {
-        (self.budget.scope == scope).then_some(self.budget.code.as_str())
-    }
-
-    async fn models(&self, connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<ModelDriver>> {
-        if let Some(account) = self.code_of(BudgetScope::Account) {
-            let rows = sqlx::query_file!("queries/alerts/sum_account_drivers.sql", period.first_day(), account)
-                .fetch_all(connection)
-                .await?;
-            let drivers = rows
-                .into_iter()
-                .map(|row| driver(row.model, row.route, row.people, row.cost));
-            return drivers.collect();
-        }
-        let rows = sqlx::query_file!(
-            "queries/alerts/sum_drivers.sql",
-            period.first_day(),
-            self.departments,
-            self.code_of(BudgetScope::Project),
-            self.code_of(BudgetScope::Person),
-            self.code_of(BudgetScope::Family)
-        )
-        .fetch_all(connection)
-        .await?;
-        let drivers = rows
-            .into_iter()
-            .map(|row| driver(row.model, row.route, row.people, row.cost));
-        drivers.collect()
-    }
-
-    async fn people(&self, connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<PersonDriver>> {
-        if self.budget.scope == BudgetScope::Account {
-            return Ok(Vec::new());
-        }
-        let rows = sqlx::query_file!(
-            "queries/alerts/sum_people.sql",
-            period.first_day(),
-            self.departments,
-            self.code_of(BudgetScope::Project),
-            self.code_of(BudgetScope::Person),
-            self.code_of(BudgetScope::Family),
-            PEOPLE_TOLD
-        )
-        .fetch_all(connection)
-        .await?;
-        let people = rows.into_iter().map(|row| {
-            Ok(PersonDriver {
-                person_id: row.person,
-                cost: Amount::from_decimal(row.cost).ok_or(StoreError::TooLarge)?,
-            })
-        });
-        people.collect()
-    }
-}
-
-fn driver(model: String, route: String, people: i64, cost: rust_decimal::Decimal) -> StoreResult<ModelDriver> {
-    Ok(ModelDriver {
-        model,
-        route,
-        people,
-        cost: Amount::from_decimal(cost).ok_or(StoreError::TooLarge)?,
-    })
-}
-
-/// Each model's share of the cost, and what it was.
-fn mix(now: &[ModelDriver], before: &[ModelDriver]) -> Vec<ModelShare> {
-    let by_model = |drivers: &[ModelDriver]| {
-        let mut sums: BTreeMap<String, Amount> = BTreeMap::new();
-        for driver in drivers {
-            *sums.entry(driver.model.clone()).or_default() += driver.cost;
-        }
-        sums
-    };
-    let (now, before) = (by_model(now), by_model(before));
-    let total = |sums: &BTreeMap<String, Amount>| -> Amount { sums.values().copied().sum() };
-    let share = |cost: Amount, of: Amount| {
-        let percent = Ratio::of_total(100, of)?.exact(cost);
-        i64::try_from(percent.units() / Amount::from_whole(1).units()).ok()
-    };
-    let (all, all_before) = (total(&now), total(&before));
-    let mut shares: Vec<ModelShare> = now
-        .iter()
-        .map(|(model, cost)| ModelShare {
-            model: model.clone(),
-            share: share(*cost, all).unwrap_or_default(),
-            share_before: before.get(model).and_then(|cost| share(*cost, all_before)),
-        })
-        .collect();
-    shares.sort_by_key(|of| std::cmp::Reverse(of.share));
-    shares
-}
-
-/// Use of principals that no rule decided and that look like a department's.
-async fn likely_quarantined(
-    connection: &mut PgConnection,
-    departments: &[String],
-    period: BillingPeriod,
-) -> StoreResult<Amount> {
-    let undecided = Some(State::Quarantined.as_str());
-    let uses = list_principals(connection, period, undecided, QUARANTINED_ASKED, 0).await?;
-    if uses.is_empty() {
-        return Ok(Amount::ZERO);
-    }
-    let directory = get_directory(connection).await?;
-    let sessions = list_sessions(connection, period).await?;
-    let last_day = period.days().to.pred_opt().unwrap_or(period.first_day());
-    let likely = uses.iter().filter(|of| {
-        let suggestion = of
-            .arn
-            .as_deref()
-            .and_then(|arn| suggest(arn, &directory, last_day, &sessions));
-        of.currency == "USD" && suggestion.is_some_and(|found| departments.contains(&found.department))
-    });
-    Ok(likely.map(|of| of.cost).sum())
 }
 
 /// An alert with what became of it.

@@ -18,6 +18,7 @@ use crate::domain::budget_status::{BudgetFacts, BudgetStatus, Window, status};
 use crate::domain::calendar::BusinessCalendar;
 use crate::domain::chargeback::Reporting;
 use crate::domain::directory::Department;
+use crate::domain::finding::{Finding, Severity};
 use crate::domain::forecast::projection::{HISTORY_DAYS, History, KnownDays, settled_to};
 use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
@@ -40,6 +41,8 @@ pub struct BudgetReading {
     pub data_as_of: Option<DateTime<Utc>>,
     pub known: KnownDays,
     pub budgets: Vec<ReadBudget>,
+    /// Budgets whose amounts are beyond what can be computed exactly.
+    pub too_large: Vec<String>,
     pub allocation_version: Option<i32>,
 }
 
@@ -55,6 +58,25 @@ pub struct ReadBudget {
 pub struct Beside {
     pub true_ups: Amount,
     pub accruals: Amount,
+}
+
+impl BudgetReading {
+    /// Budgets that nobody is warned of.
+    pub fn finding(&self) -> Option<Finding> {
+        let first = self.too_large.first()?;
+        let message = format!(
+            "{} budgets cannot be computed exactly, the first of them {first}: nobody is warned of them",
+            self.too_large.len()
+        );
+        let action = "look at their amounts and rates with 'anbun budgets list'; one of them is no amount of money";
+        Some(Finding::new(
+            "budget_too_large",
+            Severity::Error,
+            first.as_str(),
+            message,
+            action,
+        ))
+    }
 }
 
 /// Reads every budget that holds in a month.  The caller's transaction makes it one moment.
@@ -97,7 +119,7 @@ pub async fn read_budgets(connection: &mut PgConnection, question: &BudgetQuesti
     };
     let (rate, _) = read_rate_book(connection, question.yen).await?.resolve(question.period);
     let todays_rate = Ratio::of_rate(rate.value).ok_or(StoreError::TooLarge)?;
-    let mut read = Vec::with_capacity(budgets.len());
+    let (mut read, mut too_large) = (Vec::with_capacity(budgets.len()), Vec::new());
     for budget in budgets {
         let window = window_of(&budget);
         let below = match budget.scope {
@@ -120,7 +142,11 @@ pub async fn read_budgets(connection: &mut PgConnection, question: &BudgetQuesti
             todays_rate,
             calendar: &question.calendar,
         };
-        let status = status(&facts).ok_or(StoreError::TooLarge)?;
+        // One that cannot be computed must not keep the others from being looked at.
+        let Some(status) = status(&facts) else {
+            too_large.push(budget.name);
+            continue;
+        };
         let beside = books
             .as_ref()
             .map_or_else(Beside::default, |books| beside(books, &budget, &below));
@@ -135,6 +161,7 @@ pub async fn read_budgets(connection: &mut PgConnection, question: &BudgetQuesti
         data_as_of,
         known,
         budgets: read,
+        too_large,
         allocation_version: books.and_then(|books| books.allocation_version),
     })
 }

@@ -8,18 +8,19 @@ use sqlx::PgConnection;
 use super::watch::Watch;
 use crate::domain::alert::facts::{AlertFacts, DigestFacts};
 use crate::domain::alert::{AlertKind, Cause};
-use crate::domain::budget::BudgetScope;
+use crate::domain::budget::{Budget, BudgetScope};
 use crate::domain::chargeback::{Chargeback, Reporting};
 use crate::domain::close::MonthState;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::jobs::RunReport;
 use crate::jobs::alerting::Told;
-use crate::store::alerts::{NewAlert, raise, read_drivers};
+use crate::store::alerts::{NewAlert, Subject, list_spoken, raise};
 use crate::store::books::{Leaves, assemble};
 use crate::store::budgets::list_budgets;
 use crate::store::chargeback::find_data_as_of;
 use crate::store::directory::list_departments;
+use crate::store::drivers::DriverReader;
 use crate::store::month::find_state;
 use crate::store::statements::list_postings;
 
@@ -33,6 +34,7 @@ impl Watch<'_> {
     pub(super) async fn digests(
         &self,
         connection: &mut PgConnection,
+        drivers: &mut DriverReader,
         report: &mut RunReport,
     ) -> anyhow::Result<Vec<Told>> {
         let period = self.question.period.previous();
@@ -47,11 +49,15 @@ impl Watch<'_> {
         let own = budgets
             .iter()
             .filter(|of| of.scope == BudgetScope::Department && of.holds_in(period));
+        let own: Vec<&Budget> = own.collect();
+        let subject = |budget: &Budget| -> Subject { (format!("month:{}", budget.code), period.first_day()) };
+        let asked = own.iter().map(|budget| subject(budget)).collect();
+        let spoken = list_spoken(connection, &[AlertKind::Digest], &asked).await?;
         let mut told_to: BTreeSet<&str> = BTreeSet::new();
         let mut told = Vec::new();
         let mut totals = None;
         for budget in own {
-            if !told_to.insert(&budget.code) {
+            if !told_to.insert(&budget.code) || spoken.contains_key(&subject(budget)) {
                 continue;
             }
             let (now, before) = match &totals {
@@ -63,7 +69,7 @@ impl Watch<'_> {
             };
             let alert = NewAlert {
                 kind: AlertKind::Digest,
-                subject: format!("month:{}", budget.code),
+                subject: subject(budget).0,
                 window_from: period.first_day(),
                 threshold: "month".to_owned(),
                 arming: 0,
@@ -75,7 +81,7 @@ impl Watch<'_> {
                     total: now.get(&budget.code).copied().unwrap_or_default(),
                     before: before.get(&budget.code).copied(),
                     is_complete: state >= MonthState::Provisional,
-                    drivers: read_drivers(connection, budget, period).await?,
+                    drivers: drivers.read(connection, budget, period).await?,
                     data_as_of,
                 }),
             };

@@ -141,3 +141,32 @@ async fn a_department_is_told_its_month_once() {
         "{said}"
     );
 }
+
+/// A budget that cannot be computed is told, and keeps no other from speaking.
+#[tokio::test]
+async fn a_budget_beyond_exact_numbers_stops_no_other() {
+    let desk = Desk::open("too-large").await;
+    desk.company.deliver("2026-10", &used(1..=18, 50.0)).await;
+    desk.budgets(
+        "odd,department,sales,month,JPY,1000,150,2026-10,,,\nrag,department,sales,month,JPY,100000,150,2026-10,,,\n",
+    )
+    .await;
+    sqlx::query("update budgets set rate = 150.0000000000000000000000001 where name = 'odd'")
+        .execute(&desk.context.database.pool)
+        .await
+        .unwrap();
+    desk.look("2026-10-20T06:00:00Z").await;
+    let raised: Vec<String> = desk.alerts().await.into_iter().map(|of| of.0).collect();
+    assert!(
+        !raised.is_empty() && raised.iter().all(|subject| subject == "rag"),
+        "{raised:?}"
+    );
+    let status = desk.company.json(&["budgets", "status", "--period", "2026-10"]).await;
+    let found = status["findings"].as_array().unwrap();
+    assert!(
+        found
+            .iter()
+            .any(|of| of["code"] == "budget_too_large" && of["subject"] == "odd"),
+        "{found:?}"
+    );
+}
