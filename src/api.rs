@@ -98,6 +98,7 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(alerts::get_why))
         .routes(routes!(alerts::ack))
         .routes(routes!(alerts::snooze))
+        .routes(routes!(alerts::post_resend))
         .routes(routes!(raises::get_raises, raises::post_raise))
         .routes(routes!(raises::post_decision))
         .routes(routes!(budget_status::get_status))

@@ -15,7 +15,7 @@ with next as (
             m.thread_of is null
             or exists (select from outbox as root where root.message_id = m.thread_of and root.state in ('sent', 'dead'))
         )
-    order by m.way, m.destination, m.created_at, m.message_id
+    order by m.way, m.destination, m.position
 ),
 
 chosen as (
@@ -27,6 +27,6 @@ set state = 'sending', lease = $2, leased_until = $3, attempts = attempts + 1, f
 from chosen
 where m.message_id = chosen.message_id
 returning
-    m.message_id, m.way, m.destination, m.content, m.attempts, m.is_unknown, m.repeats, m.first_attempt_at as "first_attempt_at!",
+    m.message_id, m.way, m.destination, m.content, m.attempts, m.is_unknown, m.repeats, m.first_attempt_at as "first_attempt_at!", coalesce(m.resent_at, m.first_attempt_at) as "tried_since!",
     (select root.slack_ts from outbox as root where root.message_id = m.thread_of) as thread_ts,
     (select root.slack_channel from outbox as root where root.message_id = m.thread_of) as thread_channel

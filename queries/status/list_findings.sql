@@ -60,7 +60,10 @@ known as (
             when o.state = 'dead' then ' messages were given up: '
             else ' messages wait and are sent when it is mended: '
         end || max(o.error),
-        'see docs/RUNBOOK.md, Alerts; ''anbun alerts test'' tries it',
+        case
+            when o.state = 'dead' then 'mend it (''anbun alerts test'' tries it), then ''anbun alerts resend'' sends them again'
+            else 'see docs/RUNBOOK.md, Alerts; ''anbun alerts test'' tries it'
+        end,
         null, null, count(*), null
     from outbox as o
     where $3 and o.error_code is not null and (o.state = 'dead' or o.attempts >= 3) and o.created_at > now() - interval '30 days'

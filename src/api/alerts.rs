@@ -23,7 +23,7 @@ use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
-use crate::jobs::answer_alerts::{Answering, acknowledge_alert, snooze_alert};
+use crate::jobs::answer_alerts::{Answering, acknowledge_alert, resend_alert, snooze_alert};
 use crate::jobs::evaluate_budgets::judge_budget;
 use crate::store::alerts::{AlertFilter, StoredAlert, list_alerts};
 use crate::store::spending::BudgetQuestion;
@@ -407,6 +407,41 @@ pub async fn ack(
             ))
         },
     )
+    .await
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ResentView {
+    pub id: i64,
+    pub messages: u64,
+}
+
+/// Send an alert's messages again that were given up.
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/{id}/resend",
+    tag = "budgets",
+    params(("id" = i64, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses(
+        (status = 200, body = ResentView),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn post_resend(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(id): Path<i64>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let answering = Answering::of(&actor)?;
+    let what = format!("resend {id}");
+    once(&state, &actor, &headers, &what, &Bytes::new(), async || {
+        let mut connection = state.database.pool.acquire().await?;
+        let resent = resend_alert(&mut connection, id, (&answering, state.clock.now())).await;
+        let messages = resent.map_err(refused)?;
+        Ok((StatusCode::OK, ResentView { id, messages }))
+    })
     .await
 }
 

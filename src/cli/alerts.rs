@@ -16,7 +16,7 @@ use crate::domain::alert::Silence;
 use crate::domain::job::JobName;
 use crate::domain::period::BillingPeriod;
 use crate::domain::text::grouped;
-use crate::jobs::answer_alerts::{Answering, acknowledge_alert, snooze_alert};
+use crate::jobs::answer_alerts::{Answering, acknowledge_alert, resend_alert, snooze_alert};
 use crate::jobs::runner::{RunOutcome, run_job};
 use crate::jobs::send_alerts::{send_due, try_channel};
 use crate::store::directory::get_directory;
@@ -55,6 +55,8 @@ pub(super) enum AlertsCommand {
         #[arg(long = "for", default_value = "day", value_parser = ["day", "week", "window"])]
         silence: String,
     },
+    /// Send an alert's messages again that were given up
+    Resend { id: i64 },
     /// Look at every budget now and send what is due; 'anbun serve' does both by itself
     Send,
     /// Say who somebody is in Slack
@@ -130,6 +132,15 @@ pub(super) async fn run(context: &CommandContext, command: AlertsCommand) -> any
                 "what alert {id} is about keeps silent until {}",
                 until.format("%Y-%m-%d %H:%M UTC")
             );
+            Ok(())
+        }
+        AlertsCommand::Resend { id } => {
+            let resent = resend_alert(&mut connection, id, (&Answering::of(&context.actor)?, now)).await?;
+            anyhow::ensure!(
+                resent > 0,
+                "no message of alert {id} was given up; 'anbun alerts list' says how they stand"
+            );
+            eprintln!("{resent} messages of alert {id} go out again; 'anbun serve' or 'anbun alerts send' sends them");
             Ok(())
         }
         AlertsCommand::Send => {

@@ -9,6 +9,7 @@ use crate::domain::alert::Silence;
 use crate::domain::alert::facts::AlertFacts;
 use crate::store::StoreError;
 use crate::store::alerts::{AlertFilter, StoredAlert, acknowledge, list_alerts, snooze};
+use crate::store::outbox::{lock_outbox, resend};
 
 /// Who answers.
 #[derive(Debug, Clone)]
@@ -56,6 +57,21 @@ pub async fn acknowledge_alert(
     find_alert(connection, alert_id, answering).await?;
     acknowledge(connection, alert_id, &answering.name, now).await?;
     find_alert(connection, alert_id, answering).await
+}
+
+/// Sends an alert's messages again that were given up; how many.  Where nobody can look whether one was taken, it says that it may be
+/// a repeat.
+pub async fn resend_alert(
+    connection: &mut PgConnection,
+    alert_id: i64,
+    (answering, now): (&Answering, DateTime<Utc>),
+) -> anyhow::Result<u64> {
+    let mut transaction = connection.begin().await.map_err(StoreError::from)?;
+    find_alert(&mut transaction, alert_id, answering).await?;
+    lock_outbox(&mut transaction).await?;
+    let resent = resend(&mut transaction, alert_id, now).await?;
+    transaction.commit().await.map_err(StoreError::from)?;
+    Ok(resent)
 }
 
 /// Keeps what an alert is about silent; until when.

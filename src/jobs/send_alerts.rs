@@ -153,7 +153,7 @@ async fn send_one(database: &Database, ways: &Ways, clock: Clock, message: &Leas
     let is_repeated = message.way != Way::Slack && matches!(refusal, Refusal::Unknown(_)) && message.is_unknown;
     // Whoever refuses can be mended, however late.
     let is_refused = matches!(refusal, Refusal::Account(_) | Refusal::Destination(_));
-    let is_old = !is_refused && now - message.first_attempt_at > GIVEN_UP_AFTER;
+    let is_old = !is_refused && now - message.tried_since > GIVEN_UP_AFTER;
     let failure = Failure {
         is_dead: is_old || is_repeated || matches!(refusal, Refusal::Content(_)),
         not_before: now + pause(message, &refusal),

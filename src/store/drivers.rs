@@ -1,5 +1,6 @@
 //! What drives budgets: each month is read once, however many alerts ask.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
@@ -58,21 +59,19 @@ impl DriverReader {
             _ => BTreeSet::new(),
         };
         for month in [period, period.previous()] {
-            if !self.months.contains_key(&month) {
-                self.months
-                    .insert(month, UsedMonth::of(list_use(connection, month).await?));
+            if let Entry::Vacant(unread) = self.months.entry(month) {
+                unread.insert(UsedMonth::of(list_use(connection, month).await?));
             }
         }
         let nothing = UsedMonth::default();
         let month = |period| self.months.get(&period).unwrap_or(&nothing);
         let mut drivers = drivers(budget, &below, (month(period), month(period.previous())));
         if !below.is_empty() {
-            if !self.quarantined.contains_key(&period) {
-                self.quarantined
-                    .insert(period, likely_quarantined(connection, period).await?);
-            }
-            let likely = self.quarantined.get(&period).into_iter().flatten();
-            let own = likely.filter(|(department, _)| below.contains(*department));
+            let likely = match self.quarantined.entry(period) {
+                Entry::Occupied(read) => read.into_mut(),
+                Entry::Vacant(unread) => unread.insert(likely_quarantined(connection, period).await?),
+            };
+            let own = likely.iter().filter(|(department, _)| below.contains(*department));
             drivers.quarantined = own.map(|(_, cost)| *cost).sum();
         }
         Ok(drivers)

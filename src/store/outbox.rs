@@ -95,6 +95,8 @@ pub struct Leased {
     /// Attempts that ended so after one that did.
     pub repeats: i32,
     pub first_attempt_at: DateTime<Utc>,
+    /// The first attempt, or that a person sent it again.
+    pub tried_since: DateTime<Utc>,
     pub thread_ts: Option<String>,
     pub thread_channel: Option<String>,
 }
@@ -137,11 +139,20 @@ pub async fn lease(
             is_unknown: row.is_unknown,
             repeats: row.repeats,
             first_attempt_at: row.first_attempt_at,
+            tried_since: row.tried_since,
             thread_ts: row.thread_ts,
             thread_channel: row.thread_channel,
         })
     });
     Ok(leased.collect())
+}
+
+/// Sends an alert's messages again that were given up; how many.
+pub async fn resend(connection: &mut PgConnection, alert_id: i64, at: DateTime<Utc>) -> StoreResult<u64> {
+    let resent = sqlx::query_file!("queries/outbox/resend.sql", alert_id, at)
+        .execute(connection)
+        .await?;
+    Ok(resent.rows_affected())
 }
 
 /// Notes that a message was taken, where the lease is still this sender's.

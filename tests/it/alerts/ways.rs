@@ -102,6 +102,20 @@ async fn a_message_that_slack_will_never_take_is_given_up_and_told() {
     );
     let month = desk.company.json(&["chargeback", "preview", "2026-10"]).await;
     assert!(month["findings"].to_string().contains("alerts_not_sent"), "{month}");
+
+    // Mended, a person sends it again; it goes out once, and the finding is gone.
+    let id: i64 = sqlx::query_scalar("select alert_id from outbox_alerts")
+        .fetch_one(&desk.context.database.pool)
+        .await
+        .unwrap();
+    desk.company.run(&["alerts", "resend", &id.to_string()]).await;
+    desk.send().await;
+    assert_eq!(states(&desk).await, [("sent".to_owned(), 1, None)]);
+    assert_eq!(desk.slack.messages().len(), 1);
+    let month = desk.company.json(&["chargeback", "preview", "2026-10"]).await;
+    assert!(!month["findings"].to_string().contains("alerts_not_sent"), "{month}");
+    let (_, said) = desk.company.refused(&["alerts", "resend", &id.to_string()]).await;
+    assert!(said.contains("was given up"), "{said}");
 }
 
 #[tokio::test]
