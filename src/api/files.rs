@@ -1,6 +1,6 @@
 //! Files of a sealed statement: made once, kept, and handed out as they were made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -12,7 +12,7 @@ use crate::documents::encoding::Encoding;
 use crate::documents::focus::{FocusVersion, focus_csv, focus_parquet};
 use crate::documents::intercompany::intercompany;
 use crate::documents::journal::template::{Template, presets};
-use crate::documents::journal::{Journal, SlipKind, WORKBOOK, cancelled, entities_of, journal};
+use crate::documents::journal::{Journal, Slip, SlipKind, WORKBOOK, cancelled, entities_of, journal};
 use crate::documents::workbook::{WorkbookParts, workbook};
 use crate::documents::{DepartmentNames, Language, SealedStatement};
 use crate::domain::actor::{Action, Actor, authorize};
@@ -271,7 +271,9 @@ impl Making {
     fn digest_with(&self, posted: &PostedBefore) -> String {
         let taken_back = posted.superseded.iter().flat_map(|of| &of.journals);
         let taken_back = taken_back.map(|kept| kept.journal.to_string());
-        let taken_back: Vec<String> = taken_back.collect();
+        let slips = posted.superseded.iter().flat_map(|of| &of.slips);
+        let slips = slips.map(|posted| format!("{} {}", posted.legal_entity, posted.slip));
+        let taken_back: Vec<String> = taken_back.chain(slips).collect();
         match taken_back.is_empty() {
             true => self.digest.clone(),
             false => sha256(&[self.digest.as_bytes(), taken_back.join("\n").as_bytes()]),
@@ -307,6 +309,9 @@ impl Making {
                 } else {
                     entities_of(&sealed, &self.settings)?
                 };
+                if !entities.is_empty() {
+                    posted.check_date(&sealed, question.posting_date)?;
+                }
                 for entity in entities {
                     let of_entity = (WORKBOOK, Some(entity.as_str()));
                     journals.push(self.journal(&sealed, posted, of_entity, question)?);
@@ -346,11 +351,14 @@ impl Making {
             let before: Journal = serde_json::from_value(kept.journal.clone())
                 .with_context(|| format!("an earlier journal of {} cannot be read", sealed.period))?;
             // What that file itself took back stays taken back.
-            let own = before
-                .slips
-                .into_iter()
-                .filter(|slip| slip.kind != SlipKind::Cancellation);
-            made.slips.splice(0..0, own.map(cancelled));
+            let mut own: Vec<Slip> = before.slips;
+            own.retain(|slip| slip.kind != SlipKind::Cancellation);
+            // The books hold what was said to be posted.  Where they number slips themselves, none of the file's is named: they hold it whole.
+            let held = posted.slips_of(&made.legal_entity);
+            if own.iter().any(|slip| held.contains(slip.number.as_str())) {
+                own.retain(|slip| held.contains(slip.number.as_str()));
+            }
+            made.slips.splice(0..0, own.into_iter().map(cancelled));
         }
         Ok(made)
     }
@@ -409,6 +417,13 @@ impl PostedBefore {
     fn journal_of(&self, legal_entity: &str) -> Option<&KeptJournal> {
         let mut journals = self.held_by(legal_entity)?.journals.iter();
         journals.find(|kept| kept.legal_entity == legal_entity)
+    }
+
+    /// The numbers of the slips that the books of a legal entity hold of the version that is taken back.
+    fn slips_of(&self, legal_entity: &str) -> BTreeSet<&str> {
+        let slips = self.held_by(legal_entity).into_iter().flat_map(|held| &held.slips);
+        let own = slips.filter(|posted| posted.legal_entity.is_empty() || posted.legal_entity == legal_entity);
+        own.map(|posted| posted.slip.as_str()).collect()
     }
 
     /// What was posted is taken back as its file had it, so there is one.

@@ -213,10 +213,24 @@ pub fn effective(invoices: &[Invoice]) -> BTreeMap<&str, &Invoice> {
         .iter()
         .map(|invoice| (invoice.invoice_id.as_str(), invoice))
         .collect();
-    for invoice in invoices.iter().filter(|invoice| invoice.kind == InvoiceKind::Corrected) {
-        if let Some(corrected) = invoice.corrects.as_deref() {
-            by_id.insert(corrected, invoice);
+    let correction_of: BTreeMap<&str, &Invoice> = invoices
+        .iter()
+        .filter(|invoice| invoice.kind == InvoiceKind::Corrected)
+        .filter_map(|invoice| Some((invoice.corrects.as_deref()?, invoice)))
+        .collect();
+    // A correction can be corrected again: the last of them counts for each before it.
+    for invoice in by_id.values_mut() {
+        for _ in 0..correction_of.len() {
+            let Some(next) = correction_of.get(invoice.invoice_id.as_str()) else {
+                break;
+            };
+            *invoice = next;
         }
+    }
+    // The bill's lines can carry an id that was never recorded, and its correction is.
+    for (corrected, invoice) in &correction_of {
+        let last = by_id.get(invoice.invoice_id.as_str()).copied().unwrap_or(invoice);
+        by_id.entry(corrected).or_insert(last);
     }
     by_id
 }
@@ -308,9 +322,9 @@ pub fn compare_invoices(
         {
             continue;
         }
-        let billed_as = billed
-            .get(id)
-            .or_else(|| invoice.corrects.as_ref().and_then(|corrected| billed.get(corrected)));
+        let counts_for = |billed_id: &str| effective.get(billed_id).is_some_and(|counts| counts.invoice_id == *id);
+        let of_corrected = || billed.iter().find(|(billed_id, _)| counts_for(billed_id));
+        let billed_as = billed.get(id).or_else(|| of_corrected().map(|(_, bill)| bill));
         let Some(bill) = billed_as else {
             let finding = Finding::new(
                 "invoice_not_on_bill",
@@ -376,4 +390,43 @@ pub fn compare_invoices(
         }
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn invoice(id: &str, corrects: Option<&str>) -> Invoice {
+        Invoice {
+            invoice_id: id.to_owned(),
+            payer: "999900001111".to_owned(),
+            seller: "AWS".to_owned(),
+            registration_number: String::new(),
+            kind: corrects.map_or(InvoiceKind::Invoice, |_| InvoiceKind::Corrected),
+            corrects: corrects.map(str::to_owned),
+            issue_date: NaiveDate::default(),
+            period: BillingPeriod::of(NaiveDate::default()),
+            currency: "USD".to_owned(),
+            net_usd: Amount::ZERO,
+            net_jpy: None,
+            treatment: TaxTreatment::None,
+            taxes: Vec::new(),
+            file_name: String::new(),
+            file_sha256: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_last_of_several_corrections_counts() {
+        let counts = |invoices: &[Invoice], id: &str| effective(invoices).get(id).map(|of| of.invoice_id.clone());
+        let chain = [invoice("a", None), invoice("b", Some("a")), invoice("c", Some("b"))];
+        for id in ["a", "b", "c"] {
+            assert_eq!(counts(&chain, id).as_deref(), Some("c"), "{id}");
+        }
+        // The first was never recorded, and the bill's lines name it.
+        assert_eq!(counts(&chain[1..], "a").as_deref(), Some("c"));
+        // Two that correct each other end somewhere.
+        let ring = [invoice("a", Some("b")), invoice("b", Some("a"))];
+        assert!(counts(&ring, "a").is_some());
+    }
 }

@@ -144,11 +144,19 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
         steps.push(step(StepName::TaxOfOtherServices, -others(true), -group.other_tax));
         steps.push(step(StepName::BillOfThisChargeback, own, group.total));
     }
+    // What finance adds by hand is in yen and no dollars.
+    let in_dollars = |posting: &Posting| {
+        let bills = converted.groups[posting.group].bills.iter();
+        let is_usd = bills
+            .map(|bill| &ledger.bills[*bill])
+            .all(|bill| bill.currency == "USD");
+        if is_usd { posting.billed } else { Amount::ZERO }
+    };
     let mut sums: BTreeMap<(bool, Column, StepName), (Amount, Amount)> = BTreeMap::new();
     for posting in &converted.postings {
         let is_kept = posting.department.is_none();
         let sum = sums.entry((is_kept, posting.column, step_of(posting))).or_default();
-        *sum = (sum.0 + posting.billed, sum.1 + posting.amount);
+        *sum = (sum.0 + in_dollars(posting), sum.1 + posting.amount);
     }
     let mut push = |name, (usd, jpy): (Amount, Amount)| {
         steps.push(Step {
@@ -161,7 +169,7 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
     for ((.., name), sum) in sums {
         push(name, sum);
     }
-    let all = converted.postings.iter().map(|posting| posting.billed).sum();
+    let all = converted.postings.iter().map(in_dollars).sum();
     push(StepName::Statement, (all, converted.total()));
     steps
 }

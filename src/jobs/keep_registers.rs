@@ -16,6 +16,7 @@ use crate::domain::directory::{Department, departments_in};
 use crate::domain::finding::Finding;
 use crate::domain::invoice::{Invoice, InvoiceKind, compare_invoices};
 use crate::domain::job::JobName;
+use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::principal::Principal;
 use crate::domain::rate::{Rate, YenRates};
@@ -286,6 +287,8 @@ async fn came_after_the_lock(connection: &mut PgConnection, invoice: &Invoice) -
 }
 
 /// Letters that the reason of a manual pool may have.
+/// More is no cost that somebody adds by hand, but a slip of the keyboard.
+const MANUAL_POOL_MAX: Amount = Amount::from_whole(1_000_000_000_000);
 const REASON_MAX: usize = 500;
 
 /// Adds a manual pool to a month that is not closed; without a payer it is the month's only one.
@@ -303,6 +306,10 @@ pub async fn add_manual_pool(
     check_pool(&format!("manual.{}", pool.name)).map_err(RegisterError::Invalid)?;
     if pool.jpy.is_zero() || pool.jpy.whole().is_none() {
         return Err(RegisterError::Invalid("it is whole yen, and not zero".to_owned()));
+    }
+    if pool.jpy.units().abs() > MANUAL_POOL_MAX.units() {
+        let what = format!("a manual pool is at most {MANUAL_POOL_MAX} yen");
+        return Err(RegisterError::Invalid(what));
     }
     let reason = pool.reason.trim();
     if reason.is_empty() || reason.chars().count() > REASON_MAX {

@@ -260,6 +260,9 @@ fn directory_errors_name_file_line_and_column() {
         &with("a,A,,b,1,,2020-01-01,\nb,B,,a,1,,2020-01-01,\n"),
         &["line 2", "parent_code", "above itself"],
     );
+    let ring = "code,name,name_ja,parent_code,cost_center,legal_entity,successor_code,valid_from,valid_to\n\
+        a,A,,,1,,b,2020-01-01,2021-01-01\nb,B,,,1,,a,2020-01-01,2022-01-01\n";
+    check("ring.csv", ring.as_bytes(), &["line 2", "successor_code", "in a ring"]);
     check(
         "h.csv",
         b"code,name,name_ja,parent_code,cost_center,legal_entity,valid_from,valid_to,colour\n",

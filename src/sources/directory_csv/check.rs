@@ -228,6 +228,28 @@ fn check_departments(table: &Table<crate::domain::directory::Department>, known:
                 .map(|parent| comparable_name(&parent.parent_code))
                 .unwrap_or_default();
         }
+        // Where the last terms of departments that have all ended go on for each other, nobody does.
+        let last_of = |code: &str| {
+            let terms = by_code.get(code).into_iter().flatten();
+            terms.max_by_key(|term| (term.valid.to.is_none(), term.valid.to))
+        };
+        let mut seen = HashSet::new();
+        let mut code = comparable_name(&department.code);
+        while let Some(last) = last_of(&code).filter(|last| last.valid.to.is_some()) {
+            if !seen.insert(code) {
+                let what = format!(
+                    "department '{}' has ended, and those that go on for it go round in a ring that has ended too",
+                    department.code
+                );
+                return Err(CsvError::Cell {
+                    file: table.file.clone(),
+                    line: *line,
+                    column: "successor_code",
+                    what,
+                });
+            }
+            code = comparable_name(&last.successor_code);
+        }
     }
     Ok(())
 }

@@ -83,6 +83,14 @@ async fn a_fee_by_hand_is_shared_by_the_payers_use() {
         .iter()
         .find(|s| s["step"] == "manual pools");
     assert_eq!(manual.unwrap()["jpy"]["amount"], "3000");
+    // Yen are no dollars: the bill's 166.84 stay what they are.
+    assert_eq!(manual.unwrap()["usd"]["amount"], "0");
+    let statement = steps["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|s| s["step"] == "statement");
+    assert_eq!(statement.unwrap()["usd"]["amount"], "166.84");
     let remove = ["allocation", "manual", "remove", "support", "--period", "2026-10"];
     let (_, said) = company.refused(&remove).await;
     assert!(said.contains("2026-10 is final"), "{said}");
@@ -188,6 +196,34 @@ async fn at_the_planning_rate_the_difference_to_the_invoices_is_a_pool_of_its_ow
         difference[0].contains("100181") && difference[0].contains(",1577,"),
         "{journal}"
     );
+
+    // Only the actual is posted: of the next version's file it is what is taken back, and not the difference, which the books never held.
+    company
+        .run(&["chargeback", "posted", "2026-10", "--slip", "100131"])
+        .await;
+    company
+        .run(&["chargeback", "reopen", "2026-10", "--reason", "a rule"])
+        .await;
+    let kept = rules.replace("tax,proportional,,it", "tax,keep,,");
+    company
+        .run(&["allocation", "import", &company.file("rules.csv", &kept)])
+        .await;
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
+    let export = [
+        "chargeback",
+        "export",
+        "2026-10",
+        "--as",
+        "journal:sap",
+        "--legal-entity",
+        "JP01",
+        "-o",
+        "-",
+    ];
+    let next = company.run(&export).await;
+    let of = |journal: &str, number: &str| journal.lines().filter(|line| line.contains(number)).count();
+    assert_eq!(of(&next, "100141"), of(&journal, "100131"), "{next}");
+    assert_eq!(of(&next, "為替差額"), 1, "{next}");
 }
 
 /// 90 USD of use and a discount of 9 on it; by the net column 54 and 27.

@@ -295,7 +295,13 @@ async fn registers_are_kept_over_http() {
         assert_eq!(server.get(path).await.0, 400, "{path}");
     }
     let odd = |jpy: &str, reason: &str| json!({"name": "x", "period": "2026-10", "jpy": jpy, "reason": reason, "payer": "999900001111"});
-    for body in [odd("1e2147483647", "x"), odd("1e-2147483648", "x"), odd("1", "a\u{0}b")] {
+    for body in [
+        odd("1e2147483647", "x"),
+        odd("1e-2147483648", "x"),
+        odd("9999999999999999999999", "x"),
+        odd("-1000000000001", "x"),
+        odd("1", "a\u{0}b"),
+    ] {
         let (status, refused) = post(&server, "/api/v1/manual-pools", None, &body).await;
         assert_eq!(status, 400, "{body}: {refused}");
     }
