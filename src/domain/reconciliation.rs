@@ -69,7 +69,8 @@ pub struct Step {
 /// from there to what departments are charged; each part adds up to its last step.
 pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoices: &[Invoice]) -> Vec<Step> {
     let mut steps = Vec::new();
-    for group in invoiced.groups.iter().filter(|group| !group.is_adjustment(ledger)) {
+    let groups = invoiced.groups.iter().enumerate();
+    for (nth, group) in groups.filter(|(_, group)| !group.is_adjustment(ledger)) {
         let others = |is_tax: bool| -> Amount {
             let of_group = ledger
                 .other_services
@@ -124,10 +125,19 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
                 ));
             }
             None if group.invoice.is_none() => {
-                // In dollars, or not recorded yet: converted at a rate, other services not with it.
-                steps.extend(steps_at_rate(ledger, group, invoices));
-                steps.push(step(StepName::OtherServices, -others(false), Amount::ZERO));
-                steps.push(step(StepName::TaxOfOtherServices, -others(true), Amount::ZERO));
+                // In dollars, or not recorded yet: converted at a rate, and other services by the same one.
+                let at_rate = |usd: Amount| {
+                    let yen = group.ratio(Column::Direct).and_then(|ratio| usd.to_whole(ratio));
+                    yen.map(Amount::from_whole).unwrap_or_default()
+                };
+                let other_jpy = (at_rate(others(false)), at_rate(others(true)));
+                let taxes = invoiced.postings.iter();
+                let taxes = taxes.filter(|posting| posting.group == nth && posting.column == Column::Tax);
+                let tax: Amount = taxes.map(|posting| posting.amount).sum();
+                let jpy = (group.total - tax + other_jpy.0, tax + other_jpy.1);
+                steps.extend(steps_at_rate(ledger, group, invoices, jpy));
+                steps.push(step(StepName::OtherServices, -others(false), -other_jpy.0));
+                steps.push(step(StepName::TaxOfOtherServices, -others(true), -other_jpy.1));
                 steps.push(step(StepName::BillOfThisChargeback, own, group.total));
                 continue;
             }
@@ -174,47 +184,49 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
     steps
 }
 
-/// What the bills of a group that is converted at a rate come to, bill by bill: by their invoice in dollars where it is recorded.
-/// The group's yen stand with the first of them.
-fn steps_at_rate(ledger: &Ledger, group: &Group, invoices: &[Invoice]) -> Vec<Step> {
+/// What the bill of a group that is converted at a rate comes to: by its invoice in dollars where it is recorded.  `jpy` is the yen of
+/// its net and of its tax.
+fn steps_at_rate(ledger: &Ledger, group: &Group, invoices: &[Invoice], jpy: (Amount, Amount)) -> Vec<Step> {
     let by_id = effective(invoices);
-    let mut steps: Vec<Step> = Vec::new();
-    for at in &group.bills {
-        let bill = &ledger.bills[*at];
-        let sum = |is_tax: bool| -> Amount {
-            let own = ledger.entries.iter().filter(|entry| entry.bill == *at);
-            let own = own
-                .filter(|entry| (entry.column == Column::Tax) == is_tax)
-                .map(|entry| entry.cost);
-            let others = ledger
-                .other_services
-                .iter()
-                .filter(|other| other.bill == *at && other.is_tax == is_tax);
-            own.chain(others.map(|other| other.cost)).sum()
-        };
-        let (net, tax) = (sum(false), sum(true));
-        let step = |name, usd| Step {
-            name,
-            invoice: Some(bill.invoice.clone().unwrap_or_else(|| bill.seller.clone())),
-            usd,
-            jpy: Amount::ZERO,
-        };
-        match bill.invoice.as_deref().and_then(|id| by_id.get(id)) {
-            Some(invoice) => {
-                let (net_rounding, net_unexplained) = split_difference(invoice.net_usd, net);
-                let (tax_rounding, tax_unexplained) = split_difference(invoice.tax_usd(), tax);
-                steps.push(step(StepName::InvoiceNet, invoice.net_usd));
-                steps.push(step(StepName::InvoiceTax, invoice.tax_usd()));
-                steps.push(step(StepName::InvoiceRounding, -(net_rounding + tax_rounding)));
-                steps.push(step(StepName::Unexplained, -(net_unexplained + tax_unexplained)));
-            }
-            None => steps.push(step(StepName::BillWithoutRecordedInvoice, net + tax)),
+    let sum = |is_tax: bool| -> Amount {
+        let own = ledger.entries.iter().filter(|entry| group.bills.contains(&entry.bill));
+        let own = own
+            .filter(|entry| (entry.column == Column::Tax) == is_tax)
+            .map(|entry| entry.cost);
+        let others = ledger
+            .other_services
+            .iter()
+            .filter(|other| group.bills.contains(&other.bill) && other.is_tax == is_tax);
+        own.chain(others.map(|other| other.cost)).sum()
+    };
+    let Some(bill) = group.bills.first().map(|bill| &ledger.bills[*bill]) else {
+        return Vec::new();
+    };
+    let (net, tax) = (sum(false), sum(true));
+    let step = |name, usd, jpy| Step {
+        name,
+        invoice: Some(bill.invoice.clone().unwrap_or_else(|| bill.seller.clone())),
+        usd,
+        jpy,
+    };
+    // Bills that share a group have no invoice, so that one recorded invoice is a group's.
+    match bill.invoice.as_deref().and_then(|id| by_id.get(id)) {
+        Some(invoice) => {
+            let (net_rounding, net_unexplained) = split_difference(invoice.net_usd, net);
+            let (tax_rounding, tax_unexplained) = split_difference(invoice.tax_usd(), tax);
+            vec![
+                step(StepName::InvoiceNet, invoice.net_usd, jpy.0),
+                step(StepName::InvoiceTax, invoice.tax_usd(), jpy.1),
+                step(StepName::InvoiceRounding, -(net_rounding + tax_rounding), Amount::ZERO),
+                step(
+                    StepName::Unexplained,
+                    -(net_unexplained + tax_unexplained),
+                    Amount::ZERO,
+                ),
+            ]
         }
+        None => vec![step(StepName::BillWithoutRecordedInvoice, net + tax, jpy.0 + jpy.1)],
     }
-    if let Some(first) = steps.first_mut() {
-        first.jpy = group.total;
-    }
-    steps
 }
 
 /// The step that a posting is part of.

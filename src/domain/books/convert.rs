@@ -1,6 +1,6 @@
 //! A ledger in the currency of the chargeback: whole yen that add up to each invoice.
 //!
-//! Bills of one payer and seller with one rate are one group, and so are the bills of one invoice.  A group's total is whole; it is apportioned once,
+//! The bills of one invoice are one group, and so are those of one payer and seller that no invoice is made for yet.  A group's total is whole; it is apportioned once,
 //! downwards: columns, then departments and what is kept visible.  An invoice's total is the invoice's own, divided by exact
 //! dollars between this chargeback and the other services on it: the printed rate never multiplies anything.
 
@@ -139,7 +139,16 @@ impl Ledger {
                 Conversion::AsBilled(_) => None,
                 Conversion::Whole(rates) => match &rates[at] {
                     BillRate::Unknown => None,
-                    BillRate::Rate(ratio) => Some(GroupKey::Rate(&bill.payer, &bill.seller, &bill.currency, *ratio)),
+                    BillRate::Rate(ratio) => {
+                        let invoice = bill.invoice.as_deref();
+                        Some(GroupKey::Rate(
+                            &bill.payer,
+                            &bill.seller,
+                            &bill.currency,
+                            invoice,
+                            *ratio,
+                        ))
+                    }
                     BillRate::Invoice(id, totals, policy) => {
                         Some(GroupKey::Invoice(id, totals.net, totals.tax, *policy))
                     }
@@ -275,8 +284,8 @@ impl Ledger {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum GroupKey<'l> {
     AsBilled(usize),
-    /// Payer, seller and currency are booked apart, so they are rounded apart.
-    Rate(&'l str, &'l str, &'l str, Ratio),
+    /// Payer, seller, currency and invoice are booked apart, so they are rounded apart.
+    Rate(&'l str, &'l str, &'l str, Option<&'l str>, Ratio),
     Invoice(&'l str, i128, i128, Ratio),
 }
 

@@ -601,3 +601,57 @@ async fn a_company_that_reports_in_dollars_is_charged_to_the_cent() {
     assert_eq!(preview("department").await, expected);
     assert_eq!(preview("person").await, expected);
 }
+
+/// Two invoices of one seller in dollars, at 148: 10.003 is 1,480.44 and 4.003 is 592.44; each is rounded by itself, to 1,480 and 592.
+/// Of the first 6.003 is ours: 888.44 -> 888; the EC2 of 4 is 592 at the same rate.
+#[tokio::test]
+async fn each_invoice_is_rounded_by_itself() {
+    let company = Company::found("each-invoice", "[close]\ntwo_person = false\n").await;
+    let of = |invoice, product, role, cost| Line {
+        payer: OTHER_PAYER,
+        invoice,
+        ..line(product, "Usage", role, cost)
+    };
+    let mut lines: Vec<Line> = (1..=31)
+        .map(|day| Line {
+            day,
+            ..of("US-3", "AmazonEC2", "", 1.0)
+        })
+        .collect();
+    lines.push(of("US-1", "AmazonBedrock", "cowork-sales-sato", 6.003));
+    lines.push(of("US-1", "AmazonEC2", "", 4.0));
+    lines.push(of("US-2", "AmazonBedrock", "cowork-sales-sato", 4.003));
+    company.deliver("2026-10", &lines).await;
+    let rate = [
+        "rates",
+        "set",
+        "148",
+        "--kind",
+        "ttm",
+        "--date",
+        "2026-10-30",
+        "--source",
+        "MUFG",
+    ];
+    company.run(&rate).await;
+    company
+        .run(&["rates", "policy", "set", "--from", "2026-10", "--kind", "ttm"])
+        .await;
+    assert_eq!(
+        company.json(&["chargeback", "preview", "2026-10"]).await["total"]["amount"],
+        "1480"
+    );
+    let steps = company.json(&["reconcile", "2026-10"]).await;
+    let jpy = |name: &str, invoice: &str| -> String {
+        let mut all = steps["steps"].as_array().unwrap().iter();
+        let found = all.find(|s| s["step"] == name && s["invoice"] == invoice);
+        found.unwrap_or_else(|| panic!("{name} {invoice}"))["jpy"]["amount"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(jpy("bill without recorded invoice", "US-1"), (888 + 592).to_string());
+    assert_eq!(jpy("other services", "US-1"), "-592");
+    assert_eq!(jpy("bill of this chargeback", "US-1"), "888");
+    assert_eq!(jpy("bill of this chargeback", "US-2"), "592");
+}
