@@ -84,9 +84,9 @@ pub fn findings(measures: &BothMeasures, basis: CostBasis) -> Vec<Finding> {
         );
         findings.push(finding.with_cost(measures.cost_without_net, "USD", measures.lines_without_net));
     }
-    let both_exist = measures.lines_without_net == 0;
+    // A line without a net counts in both by its unblended cost, so that one of them hides nothing of the others.
     let difference = measures.net_cost - measures.cost;
-    if both_exist && difference.units().abs() > ROUNDING_MAX.units() {
+    if measures.has_net() && difference.units().abs() > ROUNDING_MAX.units() {
         let finding = Finding::new(
             "net_differs",
             Severity::Error,
@@ -126,7 +126,12 @@ mod tests {
         let whole = measures(0, "90", "90.04");
         assert!(codes(&whole, CostBasis::Net).is_empty() && codes(&whole, CostBasis::Unblended).is_empty());
         assert_eq!(codes(&measures(0, "90", "91"), CostBasis::Unblended), ["net_differs"]);
-        assert_eq!(codes(&measures(2, "90", "91"), CostBasis::Net), ["net_missing"]);
+        // A line without a net hides no difference of the others.
+        assert_eq!(
+            codes(&measures(2, "90", "91"), CostBasis::Net),
+            ["net_missing", "net_differs"]
+        );
+        assert_eq!(codes(&measures(2, "90", "91"), CostBasis::Unblended), ["net_differs"]);
         // Without a net column there is nothing to compare.
         assert!(codes(&measures(10, "90", "100"), CostBasis::Unblended).is_empty());
     }

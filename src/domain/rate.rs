@@ -117,8 +117,10 @@ pub struct RateBook {
     pub planning_default: Decimal,
 }
 
-/// A rate older than this is not the month's.
-const LOOK_BACK_DAYS: u64 = 10;
+/// Banks publish no rate on weekends, holidays and at New Year; one of longer before the end of a month is not its rate.
+const LOOK_BACK_DAYS: u64 = 5;
+/// The first rate of a month comes after New Year's holidays at the latest.
+const LOOK_AHEAD_DAYS: u64 = 10;
 
 impl RateBook {
     /// The recorded rate of a kind and day.
@@ -177,7 +179,7 @@ impl RateBook {
             DateRule::MonthEnd => until(days.to),
             DateRule::PreviousMonthEnd => until(days.from),
             DateRule::MonthStart => {
-                let newest = days.from + chrono::Days::new(LOOK_BACK_DAYS);
+                let newest = days.from + chrono::Days::new(LOOK_AHEAD_DAYS);
                 published()
                     .filter(|rate| rate.date >= days.from && rate.date < newest)
                     .min_by_key(|rate| rate.date)
