@@ -266,7 +266,8 @@ impl CsvLine<'_> {
         match self.text(column).as_str() {
             "" => Ok(None),
             text => match text.parse() {
-                Ok(day) if text.len() == 10 => Ok(Some(day)),
+                // A company's dates, not those of a spreadsheet's empty cell.
+                Ok(day) if text.len() == 10 && chrono::Datelike::year(&day) >= 1900 => Ok(Some(day)),
                 _ => Err(self.refuse(column, format!("'{text}' is no date; write it as YYYY-MM-DD"))),
             },
         }

@@ -109,7 +109,7 @@ pub async fn take_over(
         let origin = BillingPeriod::of(row.billing_period);
         let month = LockedMonth::read(connection, origin, row.statement_id).await?;
         let planning = match rates.filter(|_| month.is_charged_at_planning()) {
-            Some(book) => Some(Ratio::of_rate(book.planning(origin).value).ok_or(StoreError::TooLarge)?),
+            Some(book) => Some(month.planning_rate(book, origin)?),
             None => None,
         };
         let restated = month.restated(policy, planning, settled.true_ups.remove(&origin).unwrap_or_default())?;

@@ -246,6 +246,11 @@ fn directory_errors_name_file_line_and_column() {
         &["line 2", "valid_to", "not after"],
     );
     check(
+        "zero.csv",
+        &with("sales,Sales,,,1,,0000-01-01,\n"),
+        &["line 2", "valid_from", "no date"],
+    );
+    check(
         "e.csv",
         &with("sales,Sales,,,1,,2020-01-01,\nSALES,Sales,,,1,,2021-01-01,\n"),
         &["lines 2 and 3", "department sales"],

@@ -467,6 +467,7 @@ impl MonthToClose {
             "accruals": self.estimate.as_ref().map(Estimate::of_head),
             "accrual_errors": self.accrual_errors(),
             "charged_at": settings.yen.charged_at,
+            "charging_rate": ratio_of(Some(self.books.charging)),
             "two_person": settings.two_person,
             "attribution": settings.attribution,
         })

@@ -13,7 +13,7 @@ use crate::domain::books::{
 use crate::domain::invoice::{Invoice, effective};
 use crate::domain::money::{Amount, Ratio, convert_parts};
 use crate::domain::period::BillingPeriod;
-use crate::domain::rate::ChargebackRate;
+use crate::domain::rate::{ChargebackRate, RateBook};
 use crate::domain::true_up::{Billing, Restated, Standing, Stood, TrueUpKey};
 use crate::store::allocation::list_rules;
 use crate::store::books::{Leaves, read_month};
@@ -60,6 +60,17 @@ impl LockedMonth {
     pub(super) fn is_charged_at_planning(&self) -> bool {
         serde_json::from_value(self.head["charged_at"].clone())
             .is_ok_and(|at: ChargebackRate| at == ChargebackRate::Planning)
+    }
+
+    /// The planning rate that the month was charged at, as it was sealed; of a seal that does not say it, what the book says now.
+    pub(super) fn planning_rate(&self, book: &RateBook, origin: BillingPeriod) -> StoreResult<Ratio> {
+        let text = |key: &str| self.head["charging_rate"][key].as_str();
+        let sealed = text("jpy")
+            .and_then(|jpy| jpy.parse().ok())
+            .zip(text("usd").and_then(Amount::parse));
+        let sealed = sealed.and_then(|(jpy, usd)| Ratio::of_total(jpy, usd));
+        let ratio = sealed.or_else(|| Ratio::of_rate(book.planning(origin).value));
+        ratio.ok_or(StoreError::TooLarge)
     }
 
     /// Groups of the sealed head that stand on invoices alone, each of which was recorded.

@@ -115,4 +115,9 @@ async fn at_the_planning_rate_a_late_invoice_is_an_exchange_difference() {
     let november = [row("sales", 0, 1_500), row("it", 505, 505)];
     let found = adjusted(&company, "2026-11").await;
     assert_eq!(found, november);
+    // Another planning rate for October is November's from then on; October stays at the rate that was sealed.
+    let planning = ["rates", "set", "160", "--kind", "planning", "--date", "2026-10-15"];
+    company.run(&[&planning[..], &["--source", "late"]].concat()).await;
+    let november = [row("sales", 0, 1_600), row("it", 505, 505)];
+    assert_eq!(adjusted(&company, "2026-11").await, november);
 }
