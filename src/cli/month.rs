@@ -83,7 +83,14 @@ fn next_step(view: &MonthView) -> String {
             "posted: {}; next: anbun chargeback lock {period}",
             view.posted_slips.join(", ")
         ),
-        _ => "nothing is left to do".to_owned(),
+        _ => {
+            let open = view.tasks.iter().filter(|task| task.state != "done");
+            let open: Vec<&str> = open.map(|task| task.task).collect();
+            match open.as_slice() {
+                [] => "nothing is left to do".to_owned(),
+                open => format!("no amount of it moves any more; still to do: {}", open.join(", ")),
+            }
+        }
     }
 }
 

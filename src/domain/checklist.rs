@@ -149,6 +149,9 @@ fn standing(name: TaskName, facts: &ChecklistFacts<'_>) -> Standing {
     };
     let export = format!("anbun chargeback export {period} --as journal:PRESET, then 'chargeback posted'");
     match name {
+        TaskName::Provisional if is_final => {
+            step(true, ("it is final, which is beyond the accrual", ""), String::new())
+        }
         TaskName::Provisional => step(
             facts.state >= MonthState::Provisional,
             ("it is closed for the accrual", "it is not closed for the accrual yet"),

@@ -383,7 +383,7 @@ pub fn compare_invoices(
                 "invoice_not_recorded",
                 Severity::Warning,
                 id.clone(),
-                "the bill names this invoice, and the register does not have it; yen are at the policy's rate",
+                "the bill names this invoice, and the register does not have it; until then yen are at the month's rate",
                 "record it with 'anbun invoices add' or 'anbun invoices import'",
             );
             findings.push(finding.with_cost(bill.net + bill.tax, "USD", 0));
