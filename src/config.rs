@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::attribution::{AttributionSettings, RolePattern, Rule};
 use crate::domain::job::JobName;
-use crate::domain::journal::{EntityTax, JournalSource};
+use crate::domain::journal::{EntityTax, JournalSource, SOURCES_MAX};
 use crate::domain::rate::{ChargebackRate, YenRates};
 use crate::domain::schedule::Schedule;
 
@@ -247,6 +247,12 @@ impl Config {
             return Err(ConfigError::Value { name, what });
         }
         config.attribution.settings()?;
+        if config.journal.sources.len() > SOURCES_MAX {
+            return Err(ConfigError::Value {
+                name: "journal.sources".to_owned(),
+                what: format!("slip numbers tell {SOURCES_MAX} sources apart, and there are more"),
+            });
+        }
         config.check_exports()?;
         config.schedule.check()?;
         config.slack.check()?;

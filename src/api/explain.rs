@@ -15,6 +15,7 @@ use crate::domain::usage_type::{Meaning, ProductMetadata};
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
+use crate::store::principals::find_tags;
 use crate::store::{StoreResult, directory};
 
 /// How a principal is attributed on a day: the result, and what every rule found.
@@ -22,6 +23,10 @@ use crate::store::{StoreResult, directory};
 pub struct PrincipalExplanationView {
     pub arn: String,
     pub on: NaiveDate,
+    /// Those that were given, else those of the bill.
+    pub tags: EvidenceTags,
+    /// The day of use from which the bill's tags are; null where they were given, or the bill has none up to the day.
+    pub tags_of: Option<NaiveDate>,
     pub principal: Option<PrincipalPartsView>,
     pub state: &'static str,
     pub reason: Option<&'static str>,
@@ -56,16 +61,22 @@ pub struct EvidenceView {
     pub shared: bool,
 }
 
-/// Explains a principal by the directory as it is now.
+/// Explains a principal by the directory as it is now, with the tags that the bill has of it where none are given.
 pub async fn principal(
     connection: &mut PgConnection,
     arn: &str,
-    tags: &EvidenceTags,
+    given: EvidenceTags,
     on: NaiveDate,
     settings: &AttributionSettings,
 ) -> StoreResult<PrincipalExplanationView> {
+    let (tags_of, tags) = if given.is_empty() {
+        find_tags(connection, arn, on).await?.unzip()
+    } else {
+        (None, Some(given))
+    };
+    let tags = tags.unwrap_or_default();
     let directory = directory::get_directory(connection).await?;
-    let Explanation { attribution, tried } = explain(Some(arn), tags, &directory.on(on), settings);
+    let Explanation { attribution, tried } = explain(Some(arn), &tags, &directory.on(on), settings);
     let parts = Principal::parse(arn).map(|p| PrincipalPartsView {
         partition: p.partition.to_owned(),
         account: p.account.to_owned(),
@@ -85,6 +96,8 @@ pub async fn principal(
     Ok(PrincipalExplanationView {
         arn: arn.to_owned(),
         on,
+        tags,
+        tags_of,
         principal: parts,
         state: attribution.state.as_str(),
         reason: attribution.reason.map(|reason| reason.as_str()),
@@ -104,7 +117,7 @@ pub struct ExplainPrincipalQuery {
     pub arn: String,
     /// The UTC day of use, YYYY-MM-DD; today by default.
     pub on: Option<String>,
-    /// Tags as `key=value`, several separated by `;`.
+    /// Tags as `key=value`, several separated by `;`; those of the bill by default.
     pub tags: Option<String>,
 }
 
@@ -147,7 +160,7 @@ pub async fn explain_principal(
     }
     let mut connection = state.database.pool.acquire().await?;
     Ok(Json(
-        principal(&mut connection, &query.arn, &tags, on, &state.attribution).await?,
+        principal(&mut connection, &query.arn, tags, on, &state.attribution).await?,
     ))
 }
 

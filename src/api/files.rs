@@ -10,7 +10,7 @@ use crate::config::{Config, JournalConfig};
 use crate::documents::department_csv::department_csv;
 use crate::documents::encoding::Encoding;
 use crate::documents::focus::{FocusVersion, focus_csv, focus_parquet};
-use crate::documents::intercompany::intercompany;
+use crate::documents::intercompany::{intercompany, origins};
 use crate::documents::journal::template::{Template, presets};
 use crate::documents::journal::{Journal, Slip, SlipKind, WORKBOOK, cancelled, entities_of, journal};
 use crate::documents::workbook::{WorkbookParts, workbook};
@@ -25,6 +25,7 @@ use crate::store::StoreResult;
 use crate::store::chargeback::list_person_names;
 use crate::store::directory::get_directory;
 use crate::store::files::{FileKey, KeptJournal, count_taken, find_file, keep_file, list_journals, note_download};
+use crate::store::invoices::list_invoices;
 use crate::store::month::{PostedSlip, find_state, list_posted};
 use crate::store::sealed_directories::find_directory;
 use crate::store::statements::{Statement, find_known_on, find_statement, list_lines, list_statements};
@@ -327,7 +328,12 @@ impl Making {
             (FileKind::Intercompany, _) => {
                 let encoding = question.encoding.unwrap_or(Encoding::Utf8Bom);
                 let how = (question.language, encoding);
-                let file = intercompany(&sealed, &self.settings, question.legal_entity.as_deref(), how)?;
+                let mut earlier = Vec::new();
+                for origin in origins(&sealed) {
+                    earlier.extend(list_invoices(connection, Some(origin)).await?);
+                }
+                let entity = question.legal_entity.as_deref();
+                let file = intercompany(&sealed, &self.settings, &earlier, entity, how)?;
                 Ok((file, Vec::new()))
             }
             _ => {

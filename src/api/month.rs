@@ -354,11 +354,11 @@ pub async fn read_month(
         },
         None => check(&mut moment, period, MonthState::Final, &settings).await?,
     };
-    let (posted_slips, is_posted, standings) = match state.statement_id {
-        Some(statement_id) => (
-            month::list_posted(&mut moment, statement_id).await?,
-            not_posted(&mut moment, statement_id).await?.is_empty(),
-            list_standings(&mut moment, statement_id).await?,
+    let (posted_slips, is_posted, standings) = match closing {
+        Some(statement) => (
+            month::list_posted(&mut moment, statement.statement_id).await?,
+            not_posted(&mut moment, statement, &settings.sources).await?.is_empty(),
+            list_standings(&mut moment, statement.statement_id).await?,
         ),
         None => (Vec::new(), false, Vec::new()),
     };

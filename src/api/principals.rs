@@ -202,12 +202,18 @@ pub async fn read_principals(
     let (then, now) = (directory.on(last_day), directory.on(today));
     let heaviest = principals::list_heaviest(&mut connection, period).await?;
     let questions = list_questions(&mut connection).await?;
+    let undecided = rows
+        .iter()
+        .filter(|row| row.state == AttributionState::Quarantined.as_str());
+    let undecided: Vec<String> = undecided.filter_map(|row| row.arn.clone()).collect();
+    let tags = principals::list_tags(&mut connection, period, &undecided).await?;
+    let tags_of = |arn: &str| tags.get(arn).map_or(&[][..], Vec::as_slice);
     let data = rows.into_iter().map(|row| {
         let quarantined = row
             .arn
             .as_deref()
             .filter(|_| row.state == AttributionState::Quarantined.as_str());
-        let suggestion = quarantined.and_then(|arn| suggest(arn, &directory, last_day, &sessions));
+        let suggestion = quarantined.and_then(|arn| suggest(arn, tags_of(arn), &directory, last_day, &sessions));
         let owner = quarantined.and_then(|arn| likely_owner(arn, suggestion.as_ref(), &then, &heaviest));
         let person = owner.as_ref().and_then(|owner| now.person(&owner.person_id));
         PrincipalView {

@@ -60,6 +60,7 @@ pub fn close_settings(config: &Config) -> Result<CloseSettings, ApiError> {
     };
     Ok(CloseSettings {
         mappings: mappings.map_err(|e| ApiError::Conflict(e.to_string()))?,
+        sources: config.journal.sources.clone(),
         two_person: config.close.two_person,
         quarantine_max: Amount::from_whole(config.close.quarantine_max.into()),
         yen: config.currency.yen(),

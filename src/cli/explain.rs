@@ -19,7 +19,7 @@ pub(super) enum ExplainCommand {
     Principal {
         /// As the bill spells it
         arn: String,
-        /// A tag of the principal or its session; may be repeated
+        /// A tag of the principal or its session; may be repeated; those of the bill by default
         #[arg(long = "tag", value_name = "KEY=VALUE")]
         tags: Vec<String>,
         /// The UTC day of use; today by default
@@ -99,7 +99,7 @@ pub(super) async fn run(context: &CommandContext, command: ExplainCommand) -> an
             let view = explain::principal(
                 &mut *database.pool.acquire().await?,
                 &arn,
-                &tags,
+                tags,
                 on,
                 &context.config.attribution.settings()?,
             )
@@ -124,6 +124,13 @@ pub(super) async fn run(context: &CommandContext, command: ExplainCommand) -> an
                 ),
                 (None, reason) => reason.unwrap_or("").to_owned(),
             };
+            if let Some(day) = view.tags_of {
+                let tags: Vec<String> = view.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                match tags.as_slice() {
+                    [] => eprintln!("no tags in the bill of {day}"),
+                    tags => eprintln!("tags in the bill of {day}: {}", tags.join(", ")),
+                }
+            }
             eprintln!(
                 "{} on {on}: {decided} (rule: {})",
                 view.state,

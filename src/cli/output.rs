@@ -49,10 +49,11 @@ pub(super) fn print(format: Format, view: &impl Serialize, table: &Table) -> any
             writer.write_record(&table.header)?;
             for row in &table.rows {
                 // Session names and tags come from outside; a spreadsheet must not take them for formulas.
-                writer.write_record(
-                    row.iter()
-                        .map(|cell| if is_number(cell) { cell.clone() } else { neutral(cell) }),
-                )?;
+                writer.write_record(row.iter().map(|cell| match ungrouped(cell) {
+                    Some(number) => number,
+                    None if is_number(cell) => cell.clone(),
+                    None => neutral(cell),
+                }))?;
             }
             writer.flush()?;
         }
@@ -64,6 +65,19 @@ pub(super) fn print(format: Format, view: &impl Serialize, table: &Table) -> any
 
 fn is_number(cell: &str) -> bool {
     !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit() || "+-.,%¥$ ".contains(c))
+}
+
+/// A number without the commas that people read it by; none where the cell is no grouped number, with or without its currency.
+fn ungrouped(cell: &str) -> Option<String> {
+    let (number, currency) = cell.split_once(' ').unwrap_or((cell, ""));
+    let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
+    let whole = digits.split_once('.').map_or(digits, |(whole, _)| whole);
+    let mut groups = whole.split(',');
+    let first = groups.next().is_some_and(|group| (1..=3).contains(&group.len()));
+    let is_grouped = first && whole.contains(',') && groups.all(|group| group.len() == 3);
+    let is_number = digits.bytes().all(|b| b.is_ascii_digit() || b == b',' || b == b'.');
+    let is_currency = currency.is_empty() || currency.len() == 3 && currency.bytes().all(|b| b.is_ascii_uppercase());
+    (is_grouped && is_number && is_currency).then(|| cell.replace(',', ""))
 }
 
 fn write_table(out: &mut impl Write, table: &Table) -> std::io::Result<()> {
@@ -147,6 +161,30 @@ pub(super) fn print_findings(findings: &[FindingView]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_reads_numbers_without_commas() {
+        for (cell, number) in [
+            ("1,234", "1234"),
+            ("-12,345,678.5 USD", "-12345678.5 USD"),
+            ("+1,000 JPY", "+1000 JPY"),
+        ] {
+            assert_eq!(ungrouped(cell).as_deref(), Some(number));
+        }
+        for text in [
+            "1234",
+            "1,23",
+            "1,2345",
+            "a,bcd",
+            "1,234 yen",
+            "1,000 - 2,000",
+            ",123",
+            "1234,567",
+            "",
+        ] {
+            assert_eq!(ungrouped(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_table_lines_up_wide_letters_and_numbers() {

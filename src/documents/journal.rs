@@ -15,7 +15,7 @@ use self::charges::{Charge, charges, source_of};
 use super::{DepartmentNames, SealedStatement};
 use crate::domain::allocation::Pool;
 use crate::domain::close::MonthState;
-use crate::domain::journal::{JournalSettings, JournalSource, Style, VendorLiability, slip_prefix};
+use crate::domain::journal::{JournalSettings, JournalSource, Style, TaxMode, VendorLiability, slip_prefix};
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 
@@ -203,8 +203,10 @@ pub fn journal(
     };
     let (mut own_moved, mut own_share) = (0, 0);
     let mut of_source: BTreeMap<(usize, SlipKind), Vec<JournalLine>> = BTreeMap::new();
-    let mut receivable: BTreeMap<(usize, SlipKind, BillingPeriod, String), i128> = BTreeMap::new();
+    // Net and tax that other entities owe this one; tax that AWS is owed; tax that this one owes another.
+    let mut receivable: BTreeMap<(usize, SlipKind, BillingPeriod, String), (i128, i128)> = BTreeMap::new();
     let mut input_tax: BTreeMap<(usize, SlipKind, BillingPeriod), i128> = BTreeMap::new();
+    let mut tax_owed: BTreeMap<(usize, SlipKind, BillingPeriod), i128> = BTreeMap::new();
     for charge in &charges {
         let nth = settings
             .sources
@@ -213,18 +215,27 @@ pub fn journal(
             .unwrap_or(0);
         let payer_entity = entity_of(&charge.source.source_department);
         let holder_entity = entity_of(&charge.department);
-        if payer_entity == entity {
-            *input_tax.entry((nth, charge.kind, charge.origin)).or_default() += charge.tax_elsewhere;
+        let key = (nth, charge.kind, charge.origin);
+        // Tax is booked by the invoice: an accrual has what is cost.
+        let (net, tax) = match statement.state {
+            MonthState::Provisional => (charge.amount, 0),
+            _ => (charge.net(), charge.tax),
+        };
+        match (payer_entity == entity, holder_entity == entity) {
+            (true, true) => *input_tax.entry(key).or_default() += charge.tax_elsewhere,
+            (true, false) => {
+                let (nth, kind, origin) = key;
+                let owed = receivable.entry((nth, kind, origin, holder_entity)).or_default();
+                *owed = (owed.0 + net, owed.1 + tax);
+                if settings.tax_of(&entity).tax_mode == TaxMode::Net {
+                    *input_tax.entry(key).or_default() += tax;
+                }
+                continue;
+            }
+            (false, true) => *tax_owed.entry(key).or_default() += net + tax - charge.amount,
+            (false, false) => continue,
         }
         if charge.amount == 0 {
-            continue;
-        }
-        if payer_entity == entity && holder_entity != entity {
-            let key = (nth, charge.kind, charge.origin, holder_entity);
-            *receivable.entry(key).or_default() += charge.amount;
-            continue;
-        }
-        if holder_entity != entity {
             continue;
         }
         match booking.line(charge, payer_entity == entity)? {
@@ -235,18 +246,21 @@ pub fn journal(
             None => own_share += charge.amount,
         }
     }
-    for ((nth, kind, origin, other), amount) in receivable {
-        if let Some(line) = booking.receivable(&settings.sources[nth], &other, (amount, origin))? {
-            of_source.entry((nth, kind)).or_default().push(line);
-        }
+    for ((nth, kind, origin, other), owed) in receivable {
+        let lines = booking.receivable(&settings.sources[nth], &other, owed, origin)?;
+        of_source.entry((nth, kind)).or_default().extend(lines);
     }
     for ((nth, kind, origin), amount) in input_tax {
         if let Some(line) = booking.input_tax(&settings.sources[nth], (amount, origin))? {
             of_source.entry((nth, kind)).or_default().push(line);
         }
     }
-    let slips = of_source
-        .into_iter()
+    for ((nth, kind, origin), amount) in tax_owed {
+        let lines = booking.tax_owed(&settings.sources[nth], amount, origin);
+        of_source.entry((nth, kind)).or_default().extend(lines);
+    }
+    let with_lines = of_source.into_iter().filter(|(_, lines)| !lines.is_empty());
+    let slips = with_lines
         .flat_map(|((nth, kind), lines)| booking.slips(nth, kind, lines, posting_date))
         .collect();
     let whole = |amount: Amount| amount.whole().ok_or(JournalError::TooLarge);
@@ -369,13 +383,10 @@ impl Booking<'_> {
         )?;
         let credit = match () {
             // The entity owes the one that pays AWS.
-            () if !is_same_entity => Side {
-                account: source.payable_account.clone(),
-                account_code: source.code_of(&source.payable_account),
-                tax_code: source.tax_code.clone(),
-                partner: self.statement.names_of(payer).legal_entity,
-                ..Side::default()
-            },
+            () if !is_same_entity => {
+                let payer_entity = self.statement.names_of(payer).legal_entity;
+                self.owing(source, &source.payable_account, &payer_entity)
+            }
             () if is_provisional => self.side(source, payer, &source.accrual_account)?,
             () if !moves_only => self.side(source, payer, &source.vendor_account)?,
             () if charge.department == *payer => return Ok(None),
@@ -385,25 +396,48 @@ impl Booking<'_> {
         Ok(Some(signed(debit, credit, charge.amount, text)))
     }
 
-    /// What another legal entity owes this one.
+    /// What another legal entity owes this one: between entities it is a supply, and its tax is passed on with it.
     fn receivable(
         &self,
         source: &JournalSource,
         entity: &str,
-        (amount, origin): (i128, BillingPeriod),
-    ) -> Result<Option<JournalLine>, JournalError> {
-        if amount == 0 {
-            return Ok(None);
-        }
-        let debit = Side {
-            account: source.receivable_account.clone(),
-            account_code: source.code_of(&source.receivable_account),
-            tax_code: source.tax_code.clone(),
-            partner: entity.to_owned(),
-            ..Side::default()
+        (net, tax): (i128, i128),
+        origin: BillingPeriod,
+    ) -> Result<Vec<JournalLine>, JournalError> {
+        let payer = &source.source_department;
+        let debit = self.owing(source, &source.receivable_account, entity);
+        let credit = self.side(source, payer, self.credit_account(source))?;
+        let text = self.text(entity, origin);
+        let of = |credit: Side, amount: i128| signed(debit.clone(), credit, amount, text.clone());
+        let own_entity = self.statement.names_of(payer).legal_entity;
+        let lines = match self.settings.tax_of(&own_entity).tax_mode {
+            TaxMode::Gross => vec![of(credit, net + tax)],
+            TaxMode::Net => vec![
+                of(credit, net),
+                of(self.owing(source, &source.output_tax_account, entity), tax),
+            ],
         };
-        let credit = self.side(source, &source.source_department, self.credit_account(source))?;
-        Ok(Some(signed(debit, credit, amount, self.text(entity, origin))))
+        Ok(lines.into_iter().filter(|line| line.amount != 0).collect())
+    }
+
+    /// Tax that another legal entity passes on to this one, and that no department of it is charged.
+    fn tax_owed(&self, source: &JournalSource, amount: i128, origin: BillingPeriod) -> Option<JournalLine> {
+        let payer_entity = self.statement.names_of(&source.source_department).legal_entity;
+        let debit = self.owing(source, &source.input_tax_account, &payer_entity);
+        let credit = self.owing(source, &source.payable_account, &payer_entity);
+        let text = self.text(&payer_entity, origin);
+        (amount != 0).then(|| signed(debit, credit, amount, text))
+    }
+
+    /// A side that is no department's: what stands between two legal entities.
+    fn owing(&self, source: &JournalSource, account: &str, other_entity: &str) -> Side {
+        Side {
+            account: account.to_owned(),
+            account_code: source.code_of(account),
+            tax_code: source.tax_code.clone(),
+            partner: other_entity.to_owned(),
+            ..Side::default()
+        }
     }
 
     /// Tax that no department is charged: AWS is owed it all the same, where the journal books what AWS is owed.

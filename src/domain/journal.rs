@@ -24,13 +24,15 @@ pub struct JournalSource {
     /// Who books what AWS is owed.
     pub vendor_liability: VendorLiability,
     pub vendor_account: String,
-    /// Where the journal books what AWS is owed: tax that no department is charged.
+    /// Tax that no department is charged: of what AWS is owed, where the journal books that, and of what another entity passes on.
     pub input_tax_account: String,
     /// Until the invoice: what a provisional month is credited to.
     pub accrual_account: String,
     /// Between legal entities.
     pub receivable_account: String,
     pub payable_account: String,
+    /// Between legal entities: the tax that the payer passes on, where its own departments are charged without tax.
+    pub output_tax_account: String,
     pub tax_code: String,
 }
 
@@ -64,6 +66,7 @@ impl Default for JournalSource {
             accrual_account: text("未払費用"),
             receivable_account: text("未収入金"),
             payable_account: text("未払金"),
+            output_tax_account: text("仮受消費税"),
             tax_code: text("対象外"),
         }
     }
@@ -138,6 +141,36 @@ pub struct JournalSettings {
     pub mappings: Vec<Mapping>,
     /// With `{month}`, `{department}`, `{code}` and `{version}`.
     pub text: String,
+}
+
+impl JournalSettings {
+    pub fn tax_of(&self, legal_entity: &str) -> EntityTax {
+        let mut entities = self.entities.iter();
+        let own = entities.find(|tax| tax.legal_entity == legal_entity);
+        own.cloned().unwrap_or_default()
+    }
+}
+
+/// Sources that slip numbers can tell apart: each has a digit.
+pub const SOURCES_MAX: usize = 10;
+
+/// The place of the source of a bill: the one that names payer and seller, else the payer, else the seller, else `*`.
+pub fn source_of(sources: &[JournalSource], payer: &str, seller: &str) -> Option<usize> {
+    let fits = |source: &JournalSource| {
+        let of = |setting: &str, value: &str| {
+            if setting == value {
+                Some(1)
+            } else {
+                (setting == "*").then_some(0)
+            }
+        };
+        Some(2 * of(&source.payer, payer)? + of(&source.seller, seller)?)
+    };
+    let fitting = sources
+        .iter()
+        .enumerate()
+        .filter_map(|(nth, source)| Some((fits(source)?, std::cmp::Reverse(nth))));
+    fitting.max().map(|(_, std::cmp::Reverse(nth))| nth)
 }
 
 /// What the numbers of a statement's slips begin with: month of the year and version.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::directory::{Directory, DirectoryDay};
+use super::attribution::{EvidenceTags, PRINCIPAL_TAG_PREFIX};
+use super::directory::{Department, Directory, DirectoryDay, Person};
 use super::principal::Principal;
 use super::text::comparable_name;
 
@@ -57,11 +58,13 @@ pub fn likely_owner(
 /// One letter in so many may differ, or it is another name.
 const LETTERS_FOR_EACH_SLIP: usize = 5;
 
-/// Guesses by the same session elsewhere, then by the nearest person, then by the nearest department.
+/// Guesses by the same session elsewhere, then by the tags, then by the nearest person, then by the nearest department.
 ///
-/// `sessions` are session names that were attributed in the month, with department and person.
+/// `tags` are the sets of tags that the principal had in the month, `sessions` the session names that were attributed in it,
+/// with department and person.
 pub fn suggest(
     arn: &str,
+    tags: &[EvidenceTags],
     directory: &Directory,
     day: NaiveDate,
     sessions: &BTreeMap<String, (String, Option<String>)>,
@@ -75,51 +78,107 @@ pub fn suggest(
             because: "the same session name under another role".to_owned(),
         });
     }
+    if let Some(tagged) = tags.iter().flatten().find_map(|tag| by_tag(tag, directory, day)) {
+        return Some(tagged);
+    }
     let role = principal.role_or_user().map(comparable_name);
     let words: Vec<&str> = [session.as_deref(), role.as_deref()]
         .into_iter()
         .flatten()
         .flat_map(parts)
         .collect();
-    let people = directory.people.iter().filter(|person| person.valid.contains(day));
-    let people = people.map(|person| {
-        let login = comparable_name(person.email.split('@').next().unwrap_or(""));
-        (slips(&words, &login), login, person)
-    });
-    if let Some((login, person)) = nearest(people) {
-        return Some(Suggestion {
-            department: person.department_code.clone(),
-            person: Some(person.person_id.clone()),
-            because: format!("it is nearly '{login}'"),
-        });
+    if let Some((login, person)) = nearest_person(&words, directory, day) {
+        return Some(of_person(person, format!("it is nearly '{login}'")));
     }
-    let departments = directory
-        .departments
-        .iter()
-        .filter(|department| department.valid.contains(day));
-    let departments = departments.map(|department| {
-        let code = comparable_name(&department.code);
-        (slips(&words, &code), code, department)
-    });
-    let (code, department) = nearest(departments)?;
-    Some(Suggestion {
-        department: department.code.clone(),
-        person: None,
-        because: format!("it is nearly '{code}'"),
-    })
+    let by_code = departments_on(directory, day).map(|department| (comparable_name(&department.code), department));
+    let (code, department) = nearest(&words, by_code)?;
+    Some(of_department(&department.code, format!("it is nearly '{code}'")))
 }
 
-/// The one candidate that is nearest, if it is near at all and no other is as near.
-fn nearest<T>(candidates: impl Iterator<Item = (Option<usize>, String, T)>) -> Option<(String, T)> {
+/// What a tag nearly says.  A value that says it exactly and still did not decide is contradicted by another tag.
+fn by_tag((key, value): (&String, &String), directory: &Directory, day: NaiveDate) -> Option<Suggestion> {
+    let key = key.strip_prefix(PRINCIPAL_TAG_PREFIX).unwrap_or(key);
+    let name = comparable_name(value);
+    let words = parts(&name);
+    let because = |nearly: &str| format!("its tag {key} is '{value}', nearly '{nearly}'");
+    match key {
+        "user" => {
+            let login = name.split('@').next().unwrap_or("");
+            let (login, person) = nearest_person(&[login], directory, day)?;
+            Some(of_person(person, because(&login)))
+        }
+        "cost-center" => {
+            // Sheets take away leading zeros; any other figure that differs is another cost centre.
+            let figures = |text: &str| text.trim().trim_start_matches('0').to_owned();
+            let mut of_centre = departments_on(directory, day)
+                .filter(|department| !figures(value).is_empty() && figures(&department.cost_center) == figures(value));
+            let department = of_centre.next().filter(|_| of_centre.next().is_none())?;
+            Some(of_department(&department.code, because(&department.cost_center)))
+        }
+        "project" => {
+            let projects = directory.projects.iter().filter(|project| project.valid.contains(day));
+            let named = projects.flat_map(|project| {
+                [&project.code, &project.name].map(|name| (comparable_name(name), project.department_code.as_str()))
+            });
+            let (project, department) = nearest(&words, named)?;
+            let department = departments_on(directory, day).find(|known| known.code == department)?;
+            Some(of_department(&department.code, because(&project)))
+        }
+        _ => {
+            let named = departments_on(directory, day).flat_map(|department| {
+                [&department.code, &department.name, &department.name_ja]
+                    .map(|name| (comparable_name(name), department))
+            });
+            let (department, found) = nearest(&words, named)?;
+            Some(of_department(&found.code, because(&department)))
+        }
+    }
+}
+
+fn of_department(code: &str, because: String) -> Suggestion {
+    Suggestion {
+        department: code.to_owned(),
+        person: None,
+        because,
+    }
+}
+
+fn of_person(person: &Person, because: String) -> Suggestion {
+    Suggestion {
+        department: person.department_code.clone(),
+        person: Some(person.person_id.clone()),
+        because,
+    }
+}
+
+fn departments_on(directory: &Directory, day: NaiveDate) -> impl Iterator<Item = &Department> {
+    directory
+        .departments
+        .iter()
+        .filter(move |department| department.valid.contains(day))
+}
+
+fn nearest_person<'d>(words: &[&str], directory: &'d Directory, day: NaiveDate) -> Option<(String, &'d Person)> {
+    let people = directory.people.iter().filter(|person| person.valid.contains(day));
+    let by_login = people.map(|person| {
+        let login = person.email.split('@').next().unwrap_or("");
+        (comparable_name(login), person)
+    });
+    nearest(words, by_login)
+}
+
+/// The one candidate whose name is nearest to a word, if it is near at all and no other is as near.
+fn nearest<T: PartialEq>(words: &[&str], candidates: impl Iterator<Item = (String, T)>) -> Option<(String, T)> {
     let mut near: Vec<(usize, String, T)> = candidates
-        .filter_map(|(slips, name, of)| Some((slips?, name, of)))
+        .filter(|(name, _)| !name.is_empty())
+        .filter_map(|(name, of)| Some((slips(words, &name)?, name, of)))
         .collect();
     near.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
-    match near.as_slice() {
-        [first, second, ..] if first.0 == second.0 => None,
-        [] => None,
-        _ => Some(near.swap_remove(0)).map(|(_, name, of)| (name, of)),
-    }
+    let (fewest, _, first) = near.first()?;
+    let others_as_near = near.iter().any(|(slips, _, of)| slips == fewest && of != first);
+    (!others_as_near)
+        .then(|| near.swap_remove(0))
+        .map(|(_, name, of)| (name, of))
 }
 
 /// The slips between a name and the word that is nearest to it; none where every word is another name.
@@ -160,9 +219,14 @@ mod tests {
         let department = |code: &str| Department {
             code: code.to_owned(),
             name: String::new(),
-            name_ja: String::new(),
+            name_ja: if code == "data-platform" {
+                "データ基盤部"
+            } else {
+                ""
+            }
+            .to_owned(),
             parent_code: String::new(),
-            cost_center: String::new(),
+            cost_center: format!("000{}", code.len()),
             legal_entity: String::new(),
             successor_code: String::new(),
             valid,
@@ -188,10 +252,18 @@ mod tests {
     }
 
     fn suggested(role: &str, session: &str) -> Option<(String, Option<String>)> {
+        suggested_with(role, session, &[])
+    }
+
+    fn suggested_with(role: &str, session: &str, tags: &[(&str, &str)]) -> Option<(String, Option<String>)> {
         let arn = format!("arn:aws:sts::111122223333:assumed-role/{role}/{session}");
         let sessions = BTreeMap::from([("i-0abc".to_owned(), ("engineering".to_owned(), None))]);
         let day = NaiveDate::from_ymd_opt(2026, 10, 1).unwrap_or_default();
-        suggest(&arn, &directory(), day, &sessions).map(|found| (found.department, found.person))
+        let tags: EvidenceTags = tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        suggest(&arn, &[tags], &directory(), day, &sessions).map(|found| (found.department, found.person))
     }
 
     #[test]
@@ -203,5 +275,21 @@ mod tests {
         assert_eq!(suggested("cowork-data-platfrom-x", "s"), of("data-platform", None));
         assert_eq!(suggested("llm-gateway", "s"), None);
         assert_eq!(suggested("", ""), None);
+    }
+
+    #[test]
+    fn tags_that_nearly_match_are_suggested_before_names() {
+        let of = |department: &str, person: Option<&str>| Some((department.to_owned(), person.map(str::to_owned)));
+        let tagged = |key: &str, value: &str| suggested_with("cowork-sales-x", "s", &[(key, value)]);
+        assert_eq!(tagged("iamPrincipal/department", "Enginering"), of("engineering", None));
+        assert_eq!(tagged("department", "データ基盤"), of("data-platform", None));
+        assert_eq!(tagged("iamPrincipal/team", "engineering"), of("engineering", None));
+        assert_eq!(tagged("user", "hanako.satoo@example.com"), of("sales", Some("p1")));
+        // 11 letters: the sheet that the tag came from took the zeros away; 5 is sales, and 6 is nobody's.
+        assert_eq!(tagged("cost-center", "11"), of("engineering", None));
+        assert_eq!(tagged("cost-center", "6"), of("sales", None), "the role's name is next");
+        assert_eq!(tagged("cost-center", "000"), of("sales", None));
+        assert_eq!(tagged("department", ""), of("sales", None));
+        assert_eq!(suggested_with("llm-gateway", "s", &[("department", "nowhere")]), None);
     }
 }

@@ -1,18 +1,21 @@
 //! Says that the company's books hold a journal, and whether they hold all of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail};
 use sqlx::PgConnection;
 
 use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
-use crate::domain::journal::slip_prefix;
+use crate::domain::directory::{Directory, departments_in};
+use crate::domain::journal::{JournalSource, VendorLiability, slip_prefix, source_of};
+use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::store::StoreResult;
 use crate::store::files::{KeptJournal, list_journals};
 use crate::store::month::{PostedSlip, find_state, list_posted, note_posted};
-use crate::store::statements::{find_statement, list_statements};
+use crate::store::sealed_directories::find_directory;
+use crate::store::statements::{Statement, find_statement, list_postings, list_statements};
 
 /// Slips of a statement's journal, as somebody found them in the books.
 #[derive(Debug, Clone)]
@@ -102,18 +105,16 @@ fn whose(slip: &str, journals: &[KeptJournal], asked: Option<&str>) -> anyhow::R
     }
 }
 
-/// What the books do not hold yet of a statement's journals, each slip with its legal entity.  Where no journal was made, one slip is
-/// enough; a journal without slips has nothing to be posted.
-pub async fn not_posted(connection: &mut PgConnection, statement_id: i32) -> StoreResult<Vec<String>> {
-    let posted = list_posted(connection, statement_id).await?;
-    let journals = list_journals(connection, statement_id).await?;
-    if journals.is_empty() {
-        return Ok(if posted.is_empty() {
-            vec!["its journal".to_owned()]
-        } else {
-            Vec::new()
-        });
-    }
+/// What the books do not hold yet of a statement's journals: each slip with its legal entity, and each entity that the statement
+/// concerns and that has no journal.  Where none was made, one slip is enough for every entity, until slips are named by entity; a
+/// journal without slips has nothing to be posted.
+pub async fn not_posted(
+    connection: &mut PgConnection,
+    statement: &Statement,
+    sources: &[JournalSource],
+) -> StoreResult<Vec<String>> {
+    let posted = list_posted(connection, statement.statement_id).await?;
+    let journals = list_journals(connection, statement.statement_id).await?;
     let slips = journals
         .iter()
         .flat_map(|journal| journal.numbers.iter().map(move |number| (journal, number)));
@@ -121,7 +122,61 @@ pub async fn not_posted(connection: &mut PgConnection, statement_id: i32) -> Sto
         let is_it = |posted: &PostedSlip| posted.slip == **number && posted.legal_entity == journal.legal_entity;
         !posted.iter().any(is_it)
     });
-    Ok(missing
+    let mut missing: Vec<String> = missing
         .map(|(journal, number)| format!("{number} of {}", journal.legal_entity))
-        .collect())
+        .collect();
+    let mut entities = entities_concerned(connection, statement, sources).await?;
+    entities.retain(|entity| {
+        let is_its = |of: &str| of.is_empty() || of == entity;
+        !journals.iter().any(|journal| journal.legal_entity == *entity)
+            && !posted.iter().any(|posted| is_its(&posted.legal_entity))
+    });
+    missing.extend(entities.into_iter().map(|entity| match entity.as_str() {
+        "" => "its journal".to_owned(),
+        entity => format!("the journal of {entity}"),
+    }));
+    if missing.is_empty() && journals.is_empty() && posted.is_empty() {
+        missing.push("its journal".to_owned());
+    }
+    Ok(missing)
+}
+
+/// The legal entities in whose books a statement makes lines: those whose departments are charged, and those that pay AWS for others.
+/// What no source of the settings pays for is nobody's journal.
+async fn entities_concerned(
+    connection: &mut PgConnection,
+    statement: &Statement,
+    sources: &[JournalSource],
+) -> StoreResult<BTreeSet<String>> {
+    if sources.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let directory = match statement.directory_version {
+        Some(version) => find_directory(connection, version).await?.unwrap_or_default(),
+        None => Directory::default(),
+    };
+    let departments = departments_in(&directory.departments, statement.period);
+    let entity_of = |code: &str| departments.get(code).map_or("", |known| known.legal_entity.as_str());
+    let head: serde_json::Value = serde_json::from_str(&statement.head).unwrap_or_default();
+    let mut charged: BTreeMap<(usize, String), Amount> = BTreeMap::new();
+    for (_, posting) in list_postings(connection, statement.statement_id).await? {
+        let bill = &head["groups"][posting.group]["bills"][0];
+        let text = |key: &str| bill[key].as_str().unwrap_or_default();
+        let source = source_of(sources, text("payer"), text("seller"));
+        if let (Some(source), Some(department)) = (source, posting.department) {
+            *charged.entry((source, department)).or_default() += posting.amount;
+        }
+    }
+    charged.retain(|_, amount| !amount.is_zero());
+    let mut concerned = BTreeSet::new();
+    for (source, department) in charged.keys() {
+        let source = &sources[*source];
+        // The payer's own share makes no line where accounts payable books the invoice.
+        let makes_line = *department != source.source_department || source.vendor_liability == VendorLiability::Anbun;
+        if makes_line {
+            concerned.insert(entity_of(department).to_owned());
+            concerned.insert(entity_of(&source.source_department).to_owned());
+        }
+    }
+    Ok(concerned)
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::PgConnection;
 
 use super::directory::{get_directory, list_departments};
-use super::principals::{list_principals, list_sessions};
+use super::principals::{list_principals, list_sessions, list_tags};
 use super::{StoreError, StoreResult};
 use crate::domain::alert::facts::{Drivers, ModelDriver};
 use crate::domain::attribution::State;
@@ -127,11 +127,14 @@ async fn likely_quarantined(
     }
     let directory = get_directory(connection).await?;
     let sessions = list_sessions(connection, period).await?;
+    let arns: Vec<String> = uses.iter().filter_map(|of| of.arn.clone()).collect();
+    let tags = list_tags(connection, period, &arns).await?;
+    let tags_of = |arn: &str| tags.get(arn).map_or(&[][..], Vec::as_slice);
     let last_day = period.days().to.pred_opt().unwrap_or(period.first_day());
     let mut likely: BTreeMap<String, Amount> = BTreeMap::new();
     for of in uses.iter().filter(|of| of.currency == "USD") {
         let arn = of.arn.as_deref();
-        if let Some(found) = arn.and_then(|arn| suggest(arn, &directory, last_day, &sessions)) {
+        if let Some(found) = arn.and_then(|arn| suggest(arn, tags_of(arn), &directory, last_day, &sessions)) {
             *likely.entry(found.department).or_default() += of.cost;
         }
     }

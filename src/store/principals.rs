@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{Datelike, NaiveDate};
 use sqlx::PgConnection;
 
 use super::{StoreError, StoreResult};
+use crate::domain::attribution::EvidenceTags;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::text::comparable_name;
@@ -69,6 +71,35 @@ pub async fn list_sessions(
         .into_iter()
         .map(|row| (comparable_name(&row.session_name), (row.department, row.person)));
     Ok(sessions.collect())
+}
+
+/// The sets of tags that principals had in a month, the dearest of each first.
+pub async fn list_tags(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    arns: &[String],
+) -> StoreResult<BTreeMap<String, Vec<EvidenceTags>>> {
+    let rows = sqlx::query_file!("queries/principals/list_tags.sql", period.first_day(), arns)
+        .fetch_all(connection)
+        .await?;
+    let mut found: BTreeMap<String, Vec<EvidenceTags>> = BTreeMap::new();
+    for row in rows {
+        let tags = serde_json::from_value(row.tags).unwrap_or_default();
+        found.entry(row.arn).or_default().push(tags);
+    }
+    Ok(found)
+}
+
+/// The tags of a principal in the bill, on its last day of use in the month up to `on`, and which day that is.
+pub async fn find_tags(
+    connection: &mut PgConnection,
+    arn: &str,
+    on: NaiveDate,
+) -> StoreResult<Option<(NaiveDate, EvidenceTags)>> {
+    let row = sqlx::query_file!("queries/principals/find_tags.sql", on.with_day(1), arn, on)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| (row.usage_date, serde_json::from_value(row.tags).unwrap_or_default())))
 }
 
 /// The person with the largest attributed cost in each account of a month.

@@ -6,9 +6,10 @@ use super::{JournalError, SlipKind};
 use crate::documents::SealedStatement;
 use crate::domain::allocation::Pool;
 use crate::domain::close::MonthState;
-use crate::domain::journal::{JournalSettings, JournalSource, TaxMode};
+use crate::domain::journal::{JournalSettings, JournalSource, TaxMode, source_of as find_source};
 use crate::domain::money::{Amount, Ratio, convert_parts};
 use crate::domain::period::BillingPeriod;
+use crate::domain::statement::StatementLine;
 use crate::domain::true_up::{Origin, origin_of_reclass};
 
 /// What one department owes one source.
@@ -18,9 +19,18 @@ pub(super) struct Charge<'s> {
     pub(super) kind: SlipKind,
     /// The month that it is of.
     pub(super) origin: BillingPeriod,
+    /// With the tax that the department is charged.
     pub(super) amount: i128,
-    /// Tax of it that the department is not charged.
+    /// All tax of it, and what the department is not charged.
+    pub(super) tax: i128,
     pub(super) tax_elsewhere: i128,
+}
+
+impl Charge<'_> {
+    /// What another legal entity owes for it without tax.
+    pub(super) const fn net(&self) -> i128 {
+        self.amount + self.tax_elsewhere - self.tax
+    }
 }
 
 /// What is summed into one line of a journal.
@@ -48,17 +58,14 @@ pub(super) fn charges<'s>(
             MonthState::Provisional => SlipKind::Accrual,
             _ => SlipKind::of(line.pool.as_ref()),
         };
-        let origin = line.pool.as_ref().and_then(Origin::of);
-        let origin_period = match (kind, &line.pool, &origin) {
-            (SlipKind::TrueUp, _, Some(origin)) => origin.period,
-            (SlipKind::Reclass, Some(Pool::Reclass(text)), _) => origin_of_reclass(text).unwrap_or(statement.period),
-            _ => statement.period,
-        };
         let key = Owed {
             source,
             department: department.clone(),
             kind,
-            origin: origin_period,
+            origin: match kind {
+                SlipKind::Accrual => statement.period,
+                _ => origin_of(statement, line),
+            },
         };
         let sums = owed.entry(key).or_default();
         if line.is_tax() {
@@ -77,12 +84,7 @@ pub(super) fn charges<'s>(
     let whole = |amount: Amount| amount.whole().ok_or(JournalError::TooLarge);
     let mut charges = Vec::new();
     for (entity, rows) in by_entity {
-        let tax = settings
-            .entities
-            .iter()
-            .find(|tax| tax.legal_entity == entity)
-            .cloned()
-            .unwrap_or_default();
+        let tax = settings.tax_of(&entity);
         let taxes: Vec<Amount> = rows.iter().map(|(_, _, tax)| *tax).collect();
         let all: Amount = taxes.iter().copied().sum();
         let charged_tax = match tax.tax_mode {
@@ -96,7 +98,8 @@ pub(super) fn charges<'s>(
         elsewhere.insert(entity, whole(all)? - charged_tax.iter().sum::<i128>());
         for ((key, net, all), tax) in rows.into_iter().zip(charged_tax) {
             let amount = whole(net)? + tax;
-            let tax_elsewhere = whole(all)? - tax;
+            let all = whole(all)?;
+            let tax_elsewhere = all - tax;
             if amount != 0 || tax_elsewhere != 0 {
                 charges.push(Charge {
                     source: &settings.sources[key.source],
@@ -104,6 +107,7 @@ pub(super) fn charges<'s>(
                     kind: key.kind,
                     origin: key.origin,
                     amount,
+                    tax: all,
                     tax_elsewhere,
                 });
             }
@@ -112,7 +116,17 @@ pub(super) fn charges<'s>(
     Ok((charges, elsewhere))
 }
 
-/// The source of a group of bills: the one that names payer and seller, else the payer, else the seller, else `*`.
+/// The month that a line is of: a true-up or reclass is of an earlier one.
+pub(in crate::documents) fn origin_of(statement: &SealedStatement, line: &StatementLine) -> BillingPeriod {
+    let origin = match &line.pool {
+        Some(Pool::Reclass(text)) => origin_of_reclass(text),
+        Some(pool) => Origin::of(pool).map(|origin| origin.period),
+        None => None,
+    };
+    origin.unwrap_or(statement.period)
+}
+
+/// The source of a group of bills.
 pub(in crate::documents) fn source_of(
     statement: &SealedStatement,
     settings: &JournalSettings,
@@ -121,23 +135,7 @@ pub(in crate::documents) fn source_of(
     let bill = &statement.head["groups"][group]["bills"][0];
     let text = |key: &str| bill[key].as_str().unwrap_or_default();
     let (payer, seller) = (text("payer"), text("seller"));
-    let fits = |source: &JournalSource| {
-        let of = |setting: &str, value: &str| {
-            if setting == value {
-                Some(1)
-            } else {
-                (setting == "*").then_some(0)
-            }
-        };
-        Some(2 * of(&source.payer, payer)? + of(&source.seller, seller)?)
-    };
-    let best = settings
-        .sources
-        .iter()
-        .enumerate()
-        .filter_map(|(nth, source)| Some((fits(source)?, std::cmp::Reverse(nth))));
-    let best = best.max().map(|(_, std::cmp::Reverse(nth))| nth);
-    let nth = best.ok_or_else(|| JournalError::NoSource {
+    let nth = find_source(&settings.sources, payer, seller).ok_or_else(|| JournalError::NoSource {
         payer: payer.to_owned(),
         seller: seller.to_owned(),
     })?;

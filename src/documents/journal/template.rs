@@ -26,12 +26,32 @@ pub struct Template {
     /// Letters that the line text may have.
     pub text_max: usize,
     #[serde(default)]
+    pub rows: Rows,
+    #[serde(default)]
     pub flags: Flags,
     pub columns: Vec<TemplateColumn>,
 }
 
 const fn yes() -> bool {
     true
+}
+
+/// What a row of the file is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rows {
+    /// A line, with debit and credit beside each other.
+    #[default]
+    Line,
+    /// One side of a line, the debit first.
+    Side,
+}
+
+/// Which side of a line a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Debit,
+    Credit,
 }
 
 /// What a line is marked with by its place in the slip.
@@ -56,7 +76,19 @@ pub struct TemplateColumn {
 }
 
 /// Fields that a value may have, besides `debit_...` and `credit_...`.
-const FIELDS: [&str; 7] = ["flag", "number", "date", "kind", "line", "amount", "text"];
+const FIELDS: [&str; 9] = [
+    "flag",
+    "number",
+    "date",
+    "month",
+    "kind",
+    "line",
+    "amount",
+    "text",
+    "legal_entity",
+];
+/// Fields of a row that is one side, besides `side_...`: its amount in one of two columns.
+const ONE_SIDE_FIELDS: [&str; 3] = ["row", "debit_amount", "credit_amount"];
 const SIDE_FIELDS: [&str; 7] = [
     "department_code",
     "department_name",
@@ -108,8 +140,14 @@ impl Template {
         }
         for column in &template.columns {
             for field in fields_of(&column.value)? {
-                let side = field.strip_prefix("debit_").or_else(|| field.strip_prefix("credit_"));
-                let known = FIELDS.contains(&field) || side.is_some_and(|side| SIDE_FIELDS.contains(&side));
+                let prefixes: &[&str] = match template.rows {
+                    Rows::Line => &["debit_", "credit_"],
+                    Rows::Side => &["side_"],
+                };
+                let side = prefixes.iter().find_map(|prefix| field.strip_prefix(prefix));
+                let known = FIELDS.contains(&field)
+                    || side.is_some_and(|side| SIDE_FIELDS.contains(&side))
+                    || template.rows == Rows::Side && ONE_SIDE_FIELDS.contains(&field);
                 if !known {
                     return Err(format!(
                         "column '{}' has the unknown field '{{{field}}}'",
@@ -146,31 +184,42 @@ impl Template {
                         most: self.text_max,
                     });
                 }
-                let cells: Vec<String> = self
-                    .columns
-                    .iter()
-                    .map(|column| self.cell(&column.value, slip, at, line))
-                    .collect();
-                if let Some(nth) = (0..cells.len()).find(|nth| self.columns[*nth].required && cells[*nth].is_empty()) {
-                    let side = if self.columns[nth].value.contains("{credit_") {
-                        &line.credit
-                    } else {
-                        &line.debit
+                let places = match self.rows {
+                    Rows::Line => &[Place::Debit][..],
+                    Rows::Side => &[Place::Debit, Place::Credit],
+                };
+                for place in places {
+                    let row = Row {
+                        legal_entity: &journal.legal_entity,
+                        slip,
+                        at,
+                        line,
+                        place: *place,
                     };
-                    return Err(JournalError::Empty {
-                        system: self.name.clone(),
-                        column: self.columns[nth].header.clone(),
-                        place: if side.department_name.is_empty() {
-                            side.account.clone()
-                        } else {
-                            side.department_name.clone()
-                        },
-                    });
+                    rows.push(self.cells(&row)?);
                 }
-                rows.push(cells);
             }
         }
         Ok(rows)
+    }
+
+    fn cells(&self, row: &Row<'_>) -> Result<Vec<String>, JournalError> {
+        let cells = self.columns.iter().map(|column| self.cell(&column.value, row));
+        let cells: Vec<String> = cells.collect();
+        let Some(nth) = (0..cells.len()).find(|nth| self.columns[*nth].required && cells[*nth].is_empty()) else {
+            return Ok(cells);
+        };
+        let is_credit = self.columns[nth].value.contains("{credit_") || row.place == Place::Credit;
+        let side = if is_credit { &row.line.credit } else { &row.line.debit };
+        Err(JournalError::Empty {
+            system: self.name.clone(),
+            column: self.columns[nth].header.clone(),
+            place: if side.department_name.is_empty() {
+                side.account.clone()
+            } else {
+                side.department_name.clone()
+            },
+        })
     }
 
     /// The journal as a worksheet: the same cells, amounts as numbers, everything else as text.
@@ -184,7 +233,8 @@ impl Template {
         let text = Format::new().set_num_format("@");
         for (at, row) in (0_u32..).zip(&rows) {
             for (column, cell) in (0_u16..).zip(row) {
-                let is_amount = self.columns[usize::from(column)].value == "{amount}";
+                let value = self.columns[usize::from(column)].value.as_str();
+                let is_amount = matches!(value, "{amount}" | "{debit_amount}" | "{credit_amount}");
                 let is_title = self.header && at == 0;
                 match cell.parse::<u32>() {
                     // What is larger than a worksheet's integers stays text.
@@ -197,31 +247,20 @@ impl Template {
         book.save_to_buffer().map_err(made)
     }
 
-    fn cell(&self, value: &str, slip: &Slip, at: usize, line: &JournalLine) -> String {
+    fn cell(&self, value: &str, row: &Row<'_>) -> String {
         let mut cell = value.to_owned();
         for field in fields_of(value).unwrap_or_default() {
-            let filled = self.field(field, slip, at, line);
-            cell = cell.replace(&format!("{{{field}}}"), &filled);
+            cell = cell.replace(&format!("{{{field}}}"), &self.field(field, row));
         }
         cell
     }
 
-    fn field(&self, field: &str, slip: &Slip, at: usize, line: &JournalLine) -> String {
-        let of_side = |side: &Side, field: &str| match field {
-            "department_code" => neutral(&side.department_code),
-            "department_name" => neutral(&side.department_name),
-            "account" => neutral(&side.account),
-            "account_code" => neutral(&side.account_code),
-            "sub_account" => neutral(&side.sub_account),
-            "tax_code" => neutral(&side.tax_code),
-            _ => neutral(&side.partner),
+    fn field(&self, field: &str, row: &Row<'_>) -> String {
+        let Row { slip, at, line, .. } = *row;
+        let amount_of = |place: Place| match row.place == place {
+            true => line.amount.to_string(),
+            false => String::new(),
         };
-        if let Some(field) = field.strip_prefix("debit_") {
-            return of_side(&line.debit, field);
-        }
-        if let Some(field) = field.strip_prefix("credit_") {
-            return of_side(&line.credit, field);
-        }
         match field {
             "flag" => match (at, slip.lines.len()) {
                 (_, 1) => self.flags.only.clone(),
@@ -231,12 +270,44 @@ impl Template {
             },
             "number" => slip.number.clone(),
             "date" => written_date(slip.date, &self.date_format).unwrap_or_default(),
+            "month" => slip.date.format("%m").to_string(),
             "kind" => slip.kind.as_str().to_owned(),
             "line" => (at + 1).to_string(),
+            "row" => (2 * at + 1 + usize::from(row.place == Place::Credit)).to_string(),
             "amount" => line.amount.to_string(),
-            _ => neutral(&line.text),
+            "debit_amount" => amount_of(Place::Debit),
+            "credit_amount" => amount_of(Place::Credit),
+            "legal_entity" => neutral(row.legal_entity),
+            "text" => neutral(&line.text),
+            _ => {
+                let (place, field) = field.split_once('_').unwrap_or((field, ""));
+                let is_debit = place == "debit" || place == "side" && row.place == Place::Debit;
+                of_side(if is_debit { &line.debit } else { &line.credit }, field)
+            }
         }
     }
+}
+
+/// What a row of the file is made of.
+struct Row<'j> {
+    legal_entity: &'j str,
+    slip: &'j Slip,
+    /// The line's place in the slip.
+    at: usize,
+    line: &'j JournalLine,
+    place: Place,
+}
+
+fn of_side(side: &Side, field: &str) -> String {
+    neutral(match field {
+        "department_code" => &side.department_code,
+        "department_name" => &side.department_name,
+        "account" => &side.account,
+        "account_code" => &side.account_code,
+        "sub_account" => &side.sub_account,
+        "tax_code" => &side.tax_code,
+        _ => &side.partner,
+    })
 }
 
 /// A date by a format; none where the format asks for what a date does not have, such as hours.
@@ -287,6 +358,12 @@ mod tests {
             ),
             ("columns = [{header = 'a', value = '{amount'}]", "not closed"),
             ("columns = [{header = 'a', valeu = 'x'}]", "valeu"),
+            ("columns = [{header = 'a', value = '{side_account}'}]", "unknown field"),
+            (
+                "rows = 'side'\ncolumns = [{header = 'a', value = '{credit_account}'}]",
+                "unknown field",
+            ),
+            ("rows = 'sides'\ncolumns = []", "sides"),
         ] {
             assert!(template(columns).is_err_and(|e| e.contains(expected)), "{columns}");
         }

@@ -257,6 +257,18 @@ async fn what_is_posted_late_is_still_taken_back() {
     let (_, said) = company.refused(&["chargeback", "lock", "2026-10"]).await;
     assert!(said.contains("100141 of JP01"), "{said}");
     company.run(&[&posted[..], &["100141"]].concat()).await;
+
+    // Research is JP02's: its books hold its own journal before nobody can change the month any more.
+    let (_, said) = company.refused(&["chargeback", "lock", "2026-10"]).await;
+    assert!(said.contains("the journal of JP02"), "{said}");
+    let receiver = export.map(|word| if word == "JP01" { "JP02" } else { word });
+    company.run(&[&receiver[..], &["--statement", "1"]].concat()).await;
+    company.run(&receiver).await;
+    let (_, said) = company.refused(&["chargeback", "lock", "2026-10"]).await;
+    assert!(said.contains("100231 of JP02"), "{said}");
+    company
+        .run(&[&posted[..], &["100231", "--slip", "100141", "--legal-entity", "JP02"]].concat())
+        .await;
     company.run(&["chargeback", "lock", "2026-10"]).await;
 }
 

@@ -13,7 +13,7 @@ use crate::books::october::RULES;
 const JAPAN: &str = "Amazon Web Services Japan G.K.";
 const INC: &str = "Amazon Web Services, Inc.";
 
-const SETTINGS: &str = "[close]\ntwo_person = false\n[journal]\ntext = 'Claude {month} {department}'\n[[journal.sources]]\nsource_department = 'it'\naccount_code = '7101'\naccount_codes = { '未収入金' = '1180', '未払金' = '2150', '未払費用' = '2151' }\n";
+const SETTINGS: &str = "[close]\ntwo_person = false\n[journal]\ntext = 'Claude {month} {department}'\n[[journal.sources]]\nsource_department = 'it'\naccount_code = '7101'\naccount_codes = { '未収入金' = '1180', '仮払消費税' = '1190', '未払金' = '2150', '未払費用' = '2151', '仮受消費税' = '2160' }\n";
 
 /// Suzuki has a role of his own that names no department: the person decides.
 const ENTRIES: &str = "account_id,role_name,session_name,user_name,person_id,department_code,project_code,kind,valid_from,valid_to\n\
@@ -104,12 +104,16 @@ fn october(invoice: &'static str, until: u32) -> Vec<Line> {
         line(22, invoice, "Usage", "cowork-sales-sato", 40.0),
         line(23, invoice, "Usage", "dev-suzuki", 15.0),
         line(24, invoice, "Usage", "cowork-research-tanaka", 12.0),
+        // Abolished on the first of the month: its roles are its successor's.
+        line(25, invoice, "Usage", "cowork-engineering-ito", 10.0),
         line(24, invoice, "Credit", "", -6.0),
     ]);
     if until == 31 {
         lines.extend([
             line(30, invoice, "Usage", "dev-suzuki", 14.0),
             line(31, invoice, "Usage", "cowork-research-tanaka", 14.0),
+            bedrock_tax(invoice, 9.9),
+            line(1, invoice, "Tax", "", 3.1),
         ]);
     }
     lines
@@ -155,6 +159,12 @@ async fn expect_files(company: &Company, period: &str, version: &str, entities: 
         let journal = text(bytes(company, period, &arguments).await);
         expect(&format!("{period}{version}-journal-{entity}.csv"), &journal);
     }
+}
+
+/// What one legal entity owes the other in a month.
+async fn expect_intercompany(company: &Company, period: &str) {
+    let file = bytes(company, period, &["--as", "intercompany"]).await;
+    expect(&format!("{period}-intercompany.csv"), &String::from_utf8(file).unwrap());
 }
 
 /// Every sheet of the month's workbook, cell by cell; what differs from run to run by a word.
@@ -233,6 +243,7 @@ async fn four_months_of_one_company_are_as_they_are_by_hand() {
     close("2026-07", "final").await;
     expect_files(&company, "2026-07", "", &["JP01"], &[]).await;
     expect_reconciled(&company, "2026-07").await;
+    expect_workbook(&company, "2026-07", &[]).await;
     post(&company, "2026-07", "JP01", &["070131"]).await;
     company.run(&["chargeback", "lock", "2026-07"]).await;
 
@@ -246,6 +257,8 @@ async fn four_months_of_one_company_are_as_they_are_by_hand() {
     close("2026-08", "final").await;
     expect_files(&company, "2026-08", "", &["JP01", "JP02"], &[]).await;
     expect_reconciled(&company, "2026-08").await;
+    expect_workbook(&company, "2026-08", &[]).await;
+    expect_intercompany(&company, "2026-08").await;
     post(&company, "2026-08", "JP01", &["080131", "080161"]).await;
     post(&company, "2026-08", "JP02", &["080131"]).await;
     company.run(&["chargeback", "lock", "2026-08"]).await;
@@ -279,8 +292,22 @@ async fn four_months_of_one_company_are_as_they_are_by_hand() {
     close("2026-09", "final").await;
     expect_files(&company, "2026-09", "", &["JP01"], &[]).await;
     expect_reconciled(&company, "2026-09").await;
+    expect_workbook(&company, "2026-09", &[]).await;
     post(&company, "2026-09", "JP01", &["090131", "090171"]).await;
     company.run(&["chargeback", "lock", "2026-09"]).await;
+
+    // On 1 October engineering is abolished, and platform goes on for it.
+    let departments = DIRECTORY[0]
+        .1
+        .replace("legal_entity,valid_from", "legal_entity,successor_code,valid_from");
+    let departments = departments.replace(",2026-04-01,\n", ",,2026-04-01,\n").replace(
+        "engineering,Engineering,開発本部,,0001200,JP01,,2026-04-01,\n",
+        "engineering,Engineering,開発本部,,0001200,JP01,platform,2026-04-01,2026-10-01\n\
+         platform,Platform,基盤部,,0001250,JP01,,2026-10-01,\n",
+    );
+    company
+        .run(&["directory", "import", &company.file("departments.csv", &departments)])
+        .await;
 
     // October: first what is there on the 29th, then all of it.
     company.deliver("2026-10", &october("", 29)).await;
@@ -288,12 +315,13 @@ async fn four_months_of_one_company_are_as_they_are_by_hand() {
     expect_files(&company, "2026-10", "-provisional", &["JP01", "JP02"], &[]).await;
     post(&company, "2026-10", "JP01", &["100111"]).await;
     company.deliver("2026-10", &october("JP-10", 31)).await;
-    invoices("10.csv", "JP-10,999900001111,Amazon Web Services Japan G.K.,T6011001106696,invoice,,2026-11-04,2026-10,JPY,120.00,18240,none,,,\n").await;
+    invoices("10.csv", "JP-10,999900001111,Amazon Web Services Japan G.K.,T6011001106696,invoice,,2026-11-04,2026-10,JPY,130.00,19760,charged,0.10,13.00,1976\n").await;
     close("2026-10", "final").await;
     let dated = ["--posting-date", "2026-11-09"];
     expect_files(&company, "2026-10", "", &["JP01", "JP02"], &dated).await;
     expect_reconciled(&company, "2026-10").await;
     expect_workbook(&company, "2026-10", &dated).await;
+    expect_intercompany(&company, "2026-10").await;
     post(&company, "2026-10", "JP01", &["100231"]).await;
     post(&company, "2026-10", "JP02", &["100231"]).await;
     company.run(&["chargeback", "lock", "2026-10"]).await;
@@ -303,7 +331,7 @@ async fn four_months_of_one_company_are_as_they_are_by_hand() {
         ("2026-07", "16500"),
         ("2026-08", "9487"),
         ("2026-09", "12067"),
-        ("2026-10", "13528"),
+        ("2026-10", "16553"),
     ] {
         let month = company.json(&["chargeback", "preview", period]).await;
         assert_eq!(
