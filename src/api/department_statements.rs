@@ -94,16 +94,16 @@ pub struct LeftView {
     pub because: String,
 }
 
-/// The statement that departments are told of: one that is approved.
-async fn approved(connection: &mut PgConnection, period: BillingPeriod) -> anyhow::Result<i32> {
+/// The statement that departments answer: one of a final month.
+async fn final_statement(connection: &mut PgConnection, period: BillingPeriod) -> anyhow::Result<i32> {
     let state = find_state(connection, period).await?;
     let statement = state.statement_id.filter(|_| state.state >= MonthState::Final);
     statement.with_context(|| format!("{period} is {}: departments are told once it is final", state.state))
 }
 
-/// How the departments of a month stand; none where it has no approved statement.
+/// How the departments of a month stand; none before it is final.
 pub async fn standings(connection: &mut PgConnection, period: BillingPeriod) -> anyhow::Result<StandingsView> {
-    let statement_id = approved(connection, period).await?;
+    let statement_id = final_statement(connection, period).await?;
     let statement = find_statement(connection, statement_id).await?;
     let standings = list_standings(connection, statement_id).await?;
     Ok(StandingsView {
@@ -136,7 +136,7 @@ impl SendQuestion {
 
 /// Sends each department that has not been sent it, or the one that is asked, its statement; into a folder where one is named.
 ///
-/// The owner is the person who manages most people of the department today.  A letter is noted as sent once it is written or
+/// Where two people close a month, it is sent when the second has locked it.  The owner is the person who manages most people of the department today.  A letter is noted as sent once it is written or
 /// the mail server has taken it.
 pub async fn send(
     connection: &mut PgConnection,
@@ -148,7 +148,14 @@ pub async fn send(
     authorize(actor, Action::CloseMonths)?;
     let period = question.period;
     let only = question.department.as_deref();
-    let statement_id = approved(connection, period).await?;
+    let statement_id = final_statement(connection, period).await?;
+    let statement = find_statement(connection, statement_id).await?;
+    let is_locked = find_state(connection, period).await?.state == MonthState::Locked;
+    anyhow::ensure!(
+        is_locked || !statement.needs_approver(),
+        "the statement of {period} is not approved yet: departments are sent theirs once somebody else than {} has locked it",
+        statement.prepared_by
+    );
     let standings = list_standings(connection, statement_id).await?;
     if let Some(code) = only
         && !standings.iter().any(|standing| standing.department == code)
@@ -167,7 +174,6 @@ pub async fn send(
             anyhow::bail!("[mail] url is not set: name a server, or a folder for the letters with --folder")
         }
     };
-    let statement = find_statement(connection, statement_id).await?;
     let sealed = read_sealed(connection, statement, false).await?;
     let directory = get_directory(connection).await?;
     let today = directory.on(clock.now().with_timezone(&config.calendar.time_zone).date_naive());
@@ -269,7 +275,7 @@ pub async fn answer(
         None => Amount::ZERO,
         Some(text) => Amount::parse(text).with_context(|| format!("'{text}' is no amount"))?,
     };
-    let statement_id = approved(connection, period).await?;
+    let statement_id = final_statement(connection, period).await?;
     let standings = list_standings(connection, statement_id).await?;
     let standing = standings.iter().find(|standing| standing.department == department);
     let standing =

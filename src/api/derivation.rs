@@ -2,6 +2,8 @@
 //!
 //! From the yen back to the dollars, the rate or invoice, the rule that gave the department its share, and the line items.
 
+mod because;
+
 use std::collections::BTreeMap;
 
 use axum::Json;
@@ -11,13 +13,13 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
+use self::because::{because, because_of_adjustment};
 use super::chargeback::{begin_moment, not_loaded, parse_period};
 use super::findings::AsSeen;
 use super::footing::{Footing, footing_in_yen};
 use super::view::MoneyView;
 use crate::domain::actor::{Action, Actor, authorize};
-use crate::domain::allocation::AllocationRule;
-use crate::domain::books::{Basis, Column, Posting, spread_over_leaves};
+use crate::domain::books::{Column, Posting, spread_over_leaves};
 use crate::domain::chargeback::Reporting;
 use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
@@ -29,7 +31,7 @@ use crate::store::allocation::list_rules;
 use crate::store::books::{Leaves, MonthBooks, assemble, assemble_by};
 use crate::store::chargeback::find_data_as_of;
 use crate::store::directory::list_departments;
-use crate::store::explain::{LineItems, list_line_items};
+use crate::store::explain::{LineItems, list_line_items, list_pool_items};
 use crate::store::month::find_state;
 use crate::store::statements::{Statement, find_statement, list_lines, list_postings};
 use crate::store::tokens::note_personal_data_read;
@@ -59,6 +61,9 @@ pub struct DerivationView {
     /// How many groups there are, and what all of them cost as billed.
     pub line_item_groups: i64,
     pub line_items_cost: String,
+    /// What the month's pools are made of, the largest groups: usage that is nobody's, credits, refunds, discounts, tax.
+    pub pool_items: Vec<PoolItemView>,
+    pub pool_item_groups: i64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -97,6 +102,18 @@ pub struct LineItemView {
     pub rule: Option<String>,
     pub person_rule: Option<String>,
     pub invoice: Option<String>,
+}
+
+/// Line items of pools: each department has its share of them by the rule that its part names.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PoolItemView {
+    /// As the bill calls it: `Usage`, `Credit`, `Tax`.
+    pub charge_type: String,
+    pub description: Option<String>,
+    /// Why usage is nobody's.
+    pub reason: Option<String>,
+    #[serde(flatten)]
+    pub items: LineItemView,
 }
 
 /// Explains an amount; `None` where nothing of the month is loaded.  Principals are shown where `with_people` is set.
@@ -158,6 +175,16 @@ pub async fn derive(
     moment.commit().await?;
     // Charges are read outside of the moment: a part that is swapped in meanwhile would look empty to it.
     let found = list_line_items(connection, period, department, person, LINE_ITEMS_SHOWN).await?;
+    let (pooled, pool_item_groups) = match parts.iter().all(|part| part.column == Column::Direct.as_str()) {
+        true => (Vec::new(), 0),
+        false => list_pool_items(connection, period, LINE_ITEMS_SHOWN).await?,
+    };
+    let pool_items = pooled.into_iter().map(|pooled| PoolItemView {
+        items: line_item(&pooled.items, with_people),
+        charge_type: pooled.charge_type,
+        description: pooled.description,
+        reason: pooled.reason,
+    });
     let total: Amount = parts.iter().filter_map(|part| Amount::parse(&part.amount.amount)).sum();
     Ok(Some(DerivationView {
         period: period.to_string(),
@@ -169,6 +196,8 @@ pub async fn derive(
         line_items: found.shown.iter().map(|items| line_item(items, with_people)).collect(),
         line_item_groups: found.groups,
         line_items_cost: found.whole.to_string(),
+        pool_items: pool_items.collect(),
+        pool_item_groups,
     }))
 }
 
@@ -212,12 +241,9 @@ impl<'b> SealedParts<'b> {
             .iter()
             .filter(|(_, posting)| posting.department.as_deref() == Some(department));
         let parts = own.map(|(currency, posting)| {
-            let because = match &posting.pool {
-                Some(pool) => pool.to_string(),
-                None => match self.group_now(posting.group) {
-                    Some(group) => reasons(self.books, group, posting.column, department),
-                    None => "as it was sealed".to_owned(),
-                },
+            let because = match self.group_now(posting.group) {
+                Some(group) => because(self.books, (group, posting), department),
+                None => because_of_adjustment(posting).unwrap_or_else(|| "as it was sealed".to_owned()),
             };
             self.part(
                 (posting.group, posting.column),
@@ -319,10 +345,7 @@ fn parts_of_department(books: &MonthBooks, department: &str) -> Vec<PartView> {
         .iter()
         .filter(|posting| posting.department.as_deref() == Some(department));
     let parts = of_department.map(|posting| {
-        let because = match &posting.pool {
-            Some(pool) => pool.to_string(),
-            None => reasons(books, posting.group, posting.column, department),
-        };
+        let because = because(books, (posting.group, posting), department);
         part(
             books,
             posting.group,
@@ -366,40 +389,6 @@ fn part(books: &MonthBooks, group: usize, column: Column, because: String, bille
         rounding: exact.map(|exact| (amount - exact).to_string()),
         amount: MoneyView::new(amount, "JPY"),
     }
-}
-
-/// Why a department has what it has of a column: the bases of the entries that it is made of.
-fn reasons(books: &MonthBooks, group: usize, column: Column, department: &str) -> String {
-    let bills = &books.converted.groups[group].bills;
-    let behind = books.ledger.entries.iter().filter(|entry| {
-        entry.column == column && entry.department.as_deref() == Some(department) && bills.contains(&entry.bill)
-    });
-    let mut reasons: Vec<String> = Vec::new();
-    for entry in behind {
-        let pool = entry.pool.as_ref().map(ToString::to_string).unwrap_or_default();
-        let rule = |at: usize| books.rules.get(at).map(named).unwrap_or_default();
-        let reason = match entry.basis {
-            Basis::Direct => "own usage".to_owned(),
-            Basis::FollowsUsage => format!("{} {} follows usage of the same account and product", entry.cost, pool),
-            Basis::Rule(at) => format!("{} of {pool} by {}", entry.cost, rule(at)),
-            Basis::Fallback(at) => format!("{} of {pool} as the fallback of {}", entry.cost, rule(at)),
-            Basis::Kept => continue,
-        };
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
-        }
-    }
-    reasons.join("; ")
-}
-
-fn named(rule: &AllocationRule) -> String {
-    let members = rule.method.members();
-    let members = if members.is_empty() {
-        String::new()
-    } else {
-        format!(" {members}")
-    };
-    format!("rule '{}: {}{members}'", rule.pool, rule.method.name())
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

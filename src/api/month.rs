@@ -369,6 +369,7 @@ pub async fn read_month(
         checks: &checked.checks,
         total: checked.total,
         is_posted,
+        awaits_approver: state.state == MonthState::Final && closing.is_some_and(Statement::needs_approver),
         statements_unsent: standings
             .iter()
             .filter(|standing| standing.sent.is_none() && standing.answered.is_none())

@@ -188,7 +188,27 @@ async fn amount(context: &CommandContext, period: BillingPeriod, subject: Subjec
             ),
         ]);
     }
+    for pooled in &view.pool_items {
+        let items = &pooled.items;
+        let texts = [&pooled.reason, &pooled.description, &items.principal];
+        let texts: Vec<&str> = texts.into_iter().flatten().map(String::as_str).collect();
+        table.push(vec![
+            format!("in pools: {} {}", items.day, pooled.charge_type),
+            format!("{} {}", grouped(&items.cost.amount), items.cost.currency),
+            empty.clone(),
+            empty.clone(),
+            empty.clone(),
+            texts.join(", "),
+        ]);
+    }
     output::print(context.format(), &view, &table)?;
+    if view.pool_item_groups > 0 {
+        let shown = view.pool_items.len();
+        eprintln!(
+            "{shown} of {} groups of line items in the month's pools",
+            view.pool_item_groups
+        );
+    }
     let shown = view.line_items.len();
     eprintln!(
         "{shown} of {} groups of line items, {} as billed in all",

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::allocation::Pool;
+use super::allocation::{Method, Pool};
 use super::attribution::Reason;
 use super::charge::ChargeClass;
 use super::finding::Finding;
@@ -235,6 +235,38 @@ pub struct Entry {
     pub tokens: i64,
 }
 
+/// A pool that a rule divided, and by what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Division {
+    pub pool: Pool,
+    pub bill: usize,
+    /// Its place among the rules.
+    pub rule: usize,
+    pub whole: Amount,
+    /// What each department's share is measured by.
+    pub weights: BTreeMap<String, i128>,
+}
+
+impl Division {
+    /// What a department was measured by and what all were, in the words of the method; none where one has it all.
+    pub fn base_of(&self, department: &str, method: &Method) -> Option<String> {
+        let own = self.weights.get(department).copied().unwrap_or_default();
+        let all: i128 = self.weights.values().sum();
+        let of = |shown: fn(i128) -> String, what: &str| Some(format!("{} of {} {what}", shown(own), shown(all)));
+        match method {
+            Method::KeepVisible | Method::OneDepartment(_) => None,
+            Method::Proportional => of(|cost| Amount::from_units(cost).to_string(), "of direct use"),
+            Method::Evenly(_) => of(|days| days.to_string(), "days"),
+            Method::Fixed(_) => of(|share| Amount::from_units(share * 1_000).to_string(), "of the shares"),
+            Method::ByTokens => of(
+                |weighed| Amount::from_units(weighed / 1_000_000).to_string(),
+                "of tokens at the month's average prices",
+            ),
+            Method::ByRawTokens => of(|tokens| tokens.to_string(), "tokens"),
+        }
+    }
+}
+
 /// The month in exact amounts of each bill's currency.
 #[derive(Debug, Clone)]
 pub struct Ledger {
@@ -243,6 +275,8 @@ pub struct Ledger {
     /// Ordered by bill, column, department and pool.
     pub entries: Vec<Entry>,
     pub other_services: Vec<OtherServices>,
+    /// How each pool was divided by a rule.
+    pub divisions: Vec<Division>,
     pub findings: Vec<Finding>,
 }
 

@@ -23,8 +23,8 @@ named! {
         Reconciliation = "reconciliation",
         Final = "final",
         Journal = "journal",
-        Statements = "statements",
         Lock = "lock",
+        Statements = "statements",
     }
 }
 
@@ -40,8 +40,8 @@ impl TaskName {
             Self::Reconciliation => 6,
             Self::Final => 7,
             Self::Journal => 8,
-            Self::Statements => 9,
-            Self::Lock => 10,
+            Self::Lock => 9,
+            Self::Statements => 10,
         }
     }
 
@@ -101,6 +101,8 @@ pub struct ChecklistFacts<'f> {
     pub total: Amount,
     /// Whether the journal of the statement that closed the month is in the books.
     pub is_posted: bool,
+    /// Whether somebody else has still to approve the statement, by locking the month.
+    pub awaits_approver: bool,
     /// Departments whose statement was not sent, and yen of disputes that nobody has settled.
     pub statements_unsent: usize,
     pub disputed: Amount,
@@ -176,9 +178,11 @@ fn standing(name: TaskName, facts: &ChecklistFacts<'_>) -> Standing {
             export,
         ),
         TaskName::Statements => {
-            let is_done = is_final && facts.statements_unsent == 0 && facts.disputed.is_zero();
+            let is_told = is_final && !facts.awaits_approver;
+            let is_done = is_told && facts.statements_unsent == 0 && facts.disputed.is_zero();
             let what = match (facts.statements_unsent, facts.disputed.is_zero()) {
                 _ if !is_final => "departments are told once it is final".to_owned(),
+                _ if facts.awaits_approver => "departments are told once somebody else has locked it".to_owned(),
                 (0, true) => "every department has its statement".to_owned(),
                 (0, false) => "a department disputes its statement".to_owned(),
                 (unsent, _) => format!("{unsent} departments have not been sent their statement"),
@@ -242,6 +246,7 @@ mod tests {
             checks: &[],
             total: Amount::from_whole(1_000),
             is_posted: false,
+            awaits_approver: false,
             statements_unsent: 2,
             disputed: Amount::ZERO,
             answers_overdue: 0,
@@ -269,13 +274,14 @@ mod tests {
     #[test]
     fn what_is_left_is_told_by_state_and_day() {
         let open = facts(MonthState::Open, "2026-11-05");
-        let left = ["provisional", "accrual", "final", "journal", "statements", "lock"];
+        let left = ["provisional", "accrual", "final", "journal", "lock", "statements"];
         assert_eq!(states(&open), left.map(|name| (name, "open")));
         // The third business day was the 5th.
         let late = facts(MonthState::Open, "2026-11-06");
         assert_eq!(states(&late)[0], ("provisional", "overdue"));
         let closed = ChecklistFacts {
             is_posted: true,
+            awaits_approver: false,
             statements_unsent: 0,
             ..facts(MonthState::Final, "2026-11-10")
         };
@@ -289,6 +295,12 @@ mod tests {
             disputed: Amount::from_whole(5),
             ..closed
         };
-        assert_eq!(states(&disputed)[0].0, "statements");
+        assert!(states(&disputed).iter().any(|(name, _)| *name == "statements"));
+        let unapproved = ChecklistFacts {
+            awaits_approver: true,
+            disputed: Amount::ZERO,
+            ..disputed
+        };
+        assert!(states(&unapproved).iter().any(|(name, _)| *name == "statements"));
     }
 }

@@ -284,8 +284,11 @@ pub fn yen_of(
     (Conversion::Whole(rates), used)
 }
 
-/// How far the dollars of an invoice and of its bill may be apart: AWS rounds each line of an invoice to the cent.
+/// How far the dollars of an invoice and of its bill may be apart: AWS rounds each line of an invoice to the cent, and a large
+/// invoice has a line for every account and service.
 const INVOICE_ROUNDING_MAX: Amount = Amount::from_units(50_000_000_000);
+/// Of a large invoice: one in so many.
+const INVOICE_ROUNDING_SHARE: i128 = 100_000;
 
 /// What an invoice's bill says, net and tax.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -297,7 +300,8 @@ pub struct BilledTotals {
 /// The invoice's own rounding, and what neither it nor the bill explains.
 pub fn split_difference(invoiced: Amount, billed: Amount) -> (Amount, Amount) {
     let difference = invoiced - billed;
-    let is_rounding = difference.units().abs() <= INVOICE_ROUNDING_MAX.units();
+    let of_its_size = invoiced.units().abs() / INVOICE_ROUNDING_SHARE;
+    let is_rounding = difference.units().abs() <= INVOICE_ROUNDING_MAX.units().max(of_its_size);
     if is_rounding {
         (difference, Amount::ZERO)
     } else {
@@ -414,6 +418,21 @@ mod tests {
             file_name: String::new(),
             file_sha256: String::new(),
         }
+    }
+
+    #[test]
+    fn a_large_invoice_may_round_by_more() {
+        let split = |invoiced: &str, billed: &str| {
+            let amount = |text: &str| Amount::parse(text).unwrap_or_default();
+            let (rounding, unexplained) = split_difference(amount(invoiced), amount(billed));
+            (rounding.to_string(), unexplained.to_string())
+        };
+        let of = |rounding: &str, unexplained: &str| (rounding.to_owned(), unexplained.to_owned());
+        assert_eq!(split("100.05", "100"), of("0.05", "0"));
+        assert_eq!(split("100.06", "100"), of("0", "0.06"));
+        // 500 accounts on one invoice of 200,000 USD: two dollars at most.
+        assert_eq!(split("200000", "200000.71"), of("-0.71", "0"));
+        assert_eq!(split("200000", "199997.9"), of("0", "2.1"));
     }
 
     #[test]

@@ -135,7 +135,7 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
                 let taxes = taxes.filter(|posting| posting.group == nth && posting.column == Column::Tax);
                 let tax: Amount = taxes.map(|posting| posting.amount).sum();
                 let jpy = (group.total - tax + other_jpy.0, tax + other_jpy.1);
-                steps.extend(steps_at_rate(ledger, group, invoices, jpy));
+                steps.extend(steps_at_rate(ledger, group, invoices, jpy, at_rate));
                 steps.push(step(StepName::OtherServices, -others(false), -other_jpy.0));
                 steps.push(step(StepName::TaxOfOtherServices, -others(true), -other_jpy.1));
                 steps.push(step(StepName::BillOfThisChargeback, own, group.total));
@@ -185,8 +185,14 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
 }
 
 /// What the bill of a group that is converted at a rate comes to: by its invoice in dollars where it is recorded.  `jpy` is the yen of
-/// its net and of its tax.
-fn steps_at_rate(ledger: &Ledger, group: &Group, invoices: &[Invoice], jpy: (Amount, Amount)) -> Vec<Step> {
+/// its net and of its tax; what the invoice asks for besides has yen by the same rate.
+fn steps_at_rate(
+    ledger: &Ledger,
+    group: &Group,
+    invoices: &[Invoice],
+    jpy: (Amount, Amount),
+    at_rate: impl Fn(Amount) -> Amount,
+) -> Vec<Step> {
     let by_id = effective(invoices);
     let sum = |is_tax: bool| -> Amount {
         let own = ledger.entries.iter().filter(|entry| group.bills.contains(&entry.bill));
@@ -214,14 +220,27 @@ fn steps_at_rate(ledger: &Ledger, group: &Group, invoices: &[Invoice], jpy: (Amo
         Some(invoice) => {
             let (net_rounding, net_unexplained) = split_difference(invoice.net_usd, net);
             let (tax_rounding, tax_unexplained) = split_difference(invoice.tax_usd(), tax);
+            let besides = [net_rounding, tax_rounding, net_unexplained, tax_unexplained].map(at_rate);
+            let [
+                net_rounding_jpy,
+                tax_rounding_jpy,
+                net_unexplained_jpy,
+                tax_unexplained_jpy,
+            ] = besides;
+            let net_jpy = jpy.0 + net_rounding_jpy + net_unexplained_jpy;
+            let tax_jpy = jpy.1 + tax_rounding_jpy + tax_unexplained_jpy;
             vec![
-                step(StepName::InvoiceNet, invoice.net_usd, jpy.0),
-                step(StepName::InvoiceTax, invoice.tax_usd(), jpy.1),
-                step(StepName::InvoiceRounding, -(net_rounding + tax_rounding), Amount::ZERO),
+                step(StepName::InvoiceNet, invoice.net_usd, net_jpy),
+                step(StepName::InvoiceTax, invoice.tax_usd(), tax_jpy),
+                step(
+                    StepName::InvoiceRounding,
+                    -(net_rounding + tax_rounding),
+                    -(net_rounding_jpy + tax_rounding_jpy),
+                ),
                 step(
                     StepName::Unexplained,
                     -(net_unexplained + tax_unexplained),
-                    Amount::ZERO,
+                    -(net_unexplained_jpy + tax_unexplained_jpy),
                 ),
             ]
         }

@@ -74,6 +74,51 @@ pub async fn list_line_items(
     Ok(found)
 }
 
+/// Line items of a month that are nobody's own usage.
+#[derive(Debug, Clone)]
+pub struct PoolItems {
+    pub charge_type: String,
+    pub description: Option<String>,
+    /// Why usage is nobody's.
+    pub reason: Option<String>,
+    pub items: LineItems,
+}
+
+/// What the pools of a month are made of, the largest groups, and how many there are.
+pub async fn list_pool_items(
+    connection: &mut PgConnection,
+    period: BillingPeriod,
+    limit: i64,
+) -> StoreResult<(Vec<PoolItems>, i64)> {
+    let rows = sqlx::query_file!("queries/explain/list_pool_charges.sql", period.first_day(), limit)
+        .fetch_all(connection)
+        .await?;
+    let amount = |value| Amount::from_decimal(value).ok_or(StoreError::TooLarge);
+    let groups = rows.first().map_or(0, |row| row.groups);
+    let items = rows.into_iter().map(|row| {
+        Ok(PoolItems {
+            charge_type: row.charge_type,
+            description: row.description,
+            reason: row.reason,
+            items: LineItems {
+                day: row.usage_date,
+                arn: row.arn,
+                usage_type: row.usage_type,
+                model: row.model,
+                unit: row.unit,
+                currency: row.currency,
+                invoice: row.invoice,
+                rule: None,
+                person_rule: None,
+                lines: row.lines,
+                quantity: amount(row.quantity)?,
+                cost: amount(row.cost)?,
+            },
+        })
+    });
+    Ok((items.collect::<StoreResult<_>>()?, groups))
+}
+
 /// Attributed usage of a month by department and what makes its price; dollars only, as every other currency has its own bill.
 pub async fn list_segments(
     connection: &mut PgConnection,

@@ -52,6 +52,14 @@ pub struct Statement {
     pub previous_digest: Option<String>,
 }
 
+impl Statement {
+    /// Whether it was sealed for somebody else to approve: by locking the month.
+    pub fn needs_approver(&self) -> bool {
+        let head: serde_json::Value = serde_json::from_str(&self.head).unwrap_or_default();
+        head["two_person"] == true
+    }
+}
+
 const LINE_COLUMNS: [&str; 14] = [
     "statement_id",
     "line",

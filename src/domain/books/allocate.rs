@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::{Basis, ChargeSum, Column, Entry, Ledger, MonthFacts, living};
+use super::{Basis, ChargeSum, Column, Division, Entry, Ledger, MonthFacts, living};
 use crate::domain::allocation::{AllocationRule, Method, Pool, rule_for};
 use crate::domain::attribution::Reason;
 use crate::domain::charge::ChargeClass;
@@ -43,6 +43,7 @@ impl Ledger {
             bills: facts.bills.clone(),
             entries: building.entries(),
             other_services: facts.other_services.clone(),
+            divisions: building.divisions,
             findings: building.findings,
         };
         ledger.assert_complete(facts);
@@ -92,6 +93,7 @@ struct Building<'f> {
     bases: BTreeMap<usize, BTreeMap<String, Base>>,
     /// What is not divided yet.
     pools: BTreeMap<(Pool, usize), Sums>,
+    divisions: Vec<Division>,
     findings: Vec<Finding>,
 }
 
@@ -104,6 +106,7 @@ impl<'f> Building<'f> {
             amounts: BTreeMap::new(),
             bases: BTreeMap::new(),
             pools: BTreeMap::new(),
+            divisions: Vec::new(),
             findings: Vec::new(),
         }
     }
@@ -267,6 +270,13 @@ impl<'f> Building<'f> {
         let weights = self.weights(bill, rule);
         let (codes, weights): (Vec<String>, Vec<i128>) = weights.into_iter().unzip();
         if let Some(parts) = split(amount, &weights) {
+            self.divisions.push(Division {
+                pool: pool.clone(),
+                bill,
+                rule: at,
+                whole: amount,
+                weights: codes.iter().cloned().zip(weights).collect(),
+            });
             return Some((Basis::Rule(at), codes.into_iter().zip(parts).collect()));
         }
         let fallback = rule.fallback.as_deref().and_then(|code| self.in_month(code));

@@ -39,9 +39,9 @@ async fn what_is_left_shrinks_to_nothing() {
             ("invoices", "2026-11-09"),
             ("final", "2026-11-11"),
             ("journal", "2026-11-12"),
-            ("statements", "2026-11-13"),
             // The 12th business day: 17 is the eleventh, 18 the twelfth.
             ("lock", "2026-11-18"),
+            ("statements", "2026-11-16"),
         ])
     );
     let month = company.json(&["month", "2026-10"]).await;
@@ -64,7 +64,7 @@ async fn what_is_left_shrinks_to_nothing() {
         .await;
     assert_eq!(
         tasks(&company).await,
-        due(&[("statements", "2026-11-13"), ("lock", "2026-11-18")])
+        due(&[("lock", "2026-11-18"), ("statements", "2026-11-16")])
     );
 }
 

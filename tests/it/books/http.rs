@@ -127,6 +127,18 @@ async fn a_month_is_closed_over_http() {
         status == 409 && said["detail"].as_str().unwrap().contains("somebody else locks it"),
         "{said}"
     );
+    // Departments are told of what the second person has approved.
+    let (_, said) = company.refused(&["chargeback", "send", "2026-10"]).await;
+    assert!(said.contains("not approved yet"), "{said}");
+    let task = company.json(&["month", "2026-10"]).await["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|task| task["task"] == "statements")
+        .unwrap()
+        .clone();
+    assert_ne!(task["state"], "done");
+    assert_eq!(task["what"], "departments are told once somebody else has locked it");
     let secrets: Vec<String> = {
         let mut secrets = Vec::new();
         for (name, role) in [("keiri", "finance"), ("ops", "operator")] {
@@ -148,6 +160,8 @@ async fn a_month_is_closed_over_http() {
     };
     assert_eq!(lock(secrets[1].clone()).await, 403);
     assert_eq!(lock(secrets[0].clone()).await, 200);
+    let (_, said) = company.refused(&["chargeback", "send", "2026-10"]).await;
+    assert!(said.contains("[mail] from is not set"), "{said}");
 }
 
 /// Whatever says amounts says what they rest on: by the open books, and as they were sealed.

@@ -475,15 +475,31 @@ async fn every_yen_is_explained() {
     let shared = part("allocated", "EUINJP26-100");
     let because = shared["because"].as_str().unwrap();
     assert!(
-        because.starts_with("6.666666666667 of unattributed.shared_principal by rule 'unattributed: proportional'"),
+        because
+            .starts_with("6.666666666667 of 10 of unattributed.shared_principal by rule 'unattributed: proportional'")
+            && because.ends_with("60 of 90 of direct use"),
         "{because}"
     );
     let credit = part("credits", "EUINJP26-100");
     let because = credit["because"].as_str().unwrap();
     assert!(
-        because.contains("-3 credit follows usage") && because.contains("-0.333333333333 of credit by rule"),
+        because.contains("-3 credit follows usage") && because.contains("-0.333333333333 of -0.5 of credit by rule"),
         "{because}"
     );
+    // What the pools are made of: the gateway, the credit and the taxes.
+    let pooled: Vec<(&str, &str)> = sales["pool_items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (
+                row["charge_type"].as_str().unwrap(),
+                row["cost"]["amount"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(pooled, [("Usage", "10"), ("Tax", "9.5"), ("Credit", "-5")]);
+    assert_eq!(sales["pool_items"][0]["reason"], "shared_principal");
     let items = sales["line_items"].as_array().unwrap();
     assert_eq!((items.len(), sales["line_items_cost"].as_str()), (2, Some("76.67")));
     assert_eq!(
@@ -654,4 +670,24 @@ async fn each_invoice_is_rounded_by_itself() {
     assert_eq!(jpy("other services", "US-1"), "-592");
     assert_eq!(jpy("bill of this chargeback", "US-1"), "888");
     assert_eq!(jpy("bill of this chargeback", "US-2"), "592");
+}
+
+/// The invoice in dollars asks for 12.38, its lines sum to 12.34: four cents at 159.91 are 6 yen that no department is charged.
+#[tokio::test]
+async fn what_an_invoice_in_dollars_rounds_is_a_line_in_yen() {
+    let company = october("cents").await;
+    let rounded = INVOICES.replace("USD,12.34", "USD,12.38");
+    company
+        .run(&["invoices", "import", &company.file("invoices.csv", &rounded)])
+        .await;
+    let steps = company.run(&["reconcile", "2026-10", "--format", "csv"]).await;
+    for line in [
+        "invoice net,USINV26-300,12.38,1979",
+        "invoice rounding,USINV26-300,-0.04,-6",
+        "unexplained,USINV26-300,0,0",
+        "bill of this chargeback,USINV26-300,12.34,1973",
+    ] {
+        assert!(steps.contains(line), "{line}: {steps}");
+    }
+    company.run(&["chargeback", "close", "2026-10", "--to", "final"]).await;
 }
