@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::attribution::{AttributionSettings, RolePattern, Rule};
 use crate::domain::job::JobName;
-use crate::domain::journal::{EntityTax, JournalSource, SOURCES_MAX};
+use crate::domain::journal::{EntityTax, JournalSettings, JournalSource, Mapping, SOURCES_MAX};
 use crate::domain::rate::{ChargebackRate, YenRates};
 use crate::domain::schedule::Schedule;
 
@@ -132,6 +132,18 @@ pub struct JournalConfig {
     pub text: String,
     pub sources: Vec<JournalSource>,
     pub entities: Vec<EntityTax>,
+}
+
+impl JournalConfig {
+    /// With the mappings of its file.
+    pub fn settings(&self, mappings: Vec<Mapping>) -> JournalSettings {
+        JournalSettings {
+            sources: self.sources.clone(),
+            entities: self.entities.clone(),
+            mappings,
+            text: self.text.clone(),
+        }
+    }
 }
 
 /// Where e-mail goes out; without a server it is written into files.

@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::domain::books::Column;
 use crate::domain::chargeback::{Chargeback, GroupBy};
 use crate::domain::close::MonthState;
+use crate::domain::directory::Directory;
 use crate::domain::invoice::percent;
 use crate::domain::period::BillingPeriod;
 use crate::domain::statement::StatementLine;
@@ -40,6 +41,22 @@ impl DepartmentNames {
             &self.name_ja
         }
     }
+}
+
+/// What finance calls every department there was up to a month.
+pub fn names_of_departments(directory: &Directory, period: BillingPeriod) -> BTreeMap<String, DepartmentNames> {
+    let known = directory.departments.iter();
+    let known = known.filter(|department| department.valid.from < period.days().to);
+    let named = known.map(|department| {
+        let names = DepartmentNames {
+            name: department.name.clone(),
+            name_ja: department.name_ja.clone(),
+            cost_center: department.cost_center.clone(),
+            legal_entity: department.legal_entity.clone(),
+        };
+        (department.code.clone(), names)
+    });
+    named.collect()
 }
 
 /// Everything that a file is made from.

@@ -14,7 +14,7 @@ use crate::documents::intercompany::{intercompany, origins};
 use crate::documents::journal::template::{Template, presets};
 use crate::documents::journal::{Journal, Slip, SlipKind, WORKBOOK, cancelled, entities_of, journal};
 use crate::documents::workbook::{WorkbookParts, workbook};
-use crate::documents::{DepartmentNames, Language, SealedStatement};
+use crate::documents::{Language, SealedStatement, names_of_departments};
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::close::MonthState;
 use crate::domain::digest::sha256;
@@ -254,12 +254,7 @@ impl Making {
                 None
             }
         };
-        let settings = JournalSettings {
-            sources: config.journal.sources.clone(),
-            entities: config.journal.entities.clone(),
-            mappings,
-            text: config.journal.text.clone(),
-        };
+        let settings = config.journal.settings(mappings);
         let digest = sha256(&[format!("{settings:?}{template:?}").as_bytes()]);
         Ok(Self {
             settings,
@@ -508,18 +503,6 @@ pub(super) async fn read_sealed(
         Some(directory) => directory,
         None => get_directory(connection).await?,
     };
-    let mut departments: BTreeMap<String, DepartmentNames> = BTreeMap::new();
-    for department in &directory.departments {
-        if department.valid.from < statement.period.days().to {
-            let names = DepartmentNames {
-                name: department.name.clone(),
-                name_ja: department.name_ja.clone(),
-                cost_center: department.cost_center.clone(),
-                legal_entity: department.legal_entity.clone(),
-            };
-            departments.insert(department.code.clone(), names);
-        }
-    }
     let people = if with_people {
         list_person_names(connection, statement.period)
             .await?
@@ -528,8 +511,9 @@ pub(super) async fn read_sealed(
     } else {
         BTreeMap::new()
     };
+    let period = statement.period;
     Ok(SealedStatement {
-        period: statement.period,
+        period,
         version: statement.version,
         state: statement.state,
         sealed_at: statement.sealed_at,
@@ -537,7 +521,7 @@ pub(super) async fn read_sealed(
         digest: statement.digest,
         head: serde_json::from_str(&statement.head).unwrap_or_default(),
         lines,
-        departments,
+        departments: names_of_departments(&directory, period),
         people,
     })
 }

@@ -357,7 +357,9 @@ pub async fn read_month(
     let (posted_slips, is_posted, standings) = match closing {
         Some(statement) => (
             month::list_posted(&mut moment, statement.statement_id).await?,
-            not_posted(&mut moment, statement, &settings.sources).await?.is_empty(),
+            not_posted(&mut moment, statement, &settings.journal.sources)
+                .await?
+                .is_empty(),
             list_standings(&mut moment, statement.statement_id).await?,
         ),
         None => (Vec::new(), false, Vec::new()),

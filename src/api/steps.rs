@@ -59,8 +59,9 @@ pub fn close_settings(config: &Config) -> Result<CloseSettings, ApiError> {
         None => Ok(Vec::new()),
     };
     Ok(CloseSettings {
-        mappings: mappings.map_err(|e| ApiError::Conflict(e.to_string()))?,
-        sources: config.journal.sources.clone(),
+        journal: config
+            .journal
+            .settings(mappings.map_err(|e| ApiError::Conflict(e.to_string()))?),
         two_person: config.close.two_person,
         quarantine_max: Amount::from_whole(config.close.quarantine_max.into()),
         yen: config.currency.yen(),

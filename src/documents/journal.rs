@@ -3,6 +3,7 @@
 //! Debits equal credits on every line.  What is kept visible makes no line, nor does the paying department's own share; both
 //! are counted, so that the journal, they and the tax that is booked elsewhere add up to the statement.
 
+pub mod balance;
 pub(super) mod charges;
 pub mod template;
 

@@ -70,6 +70,20 @@ impl Check {
     }
 }
 
+/// How the journals that would be made of the statement stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalStanding {
+    /// The settings name nobody who pays AWS.
+    NotMade,
+    Balances {
+        debits: i128,
+    },
+    Differs {
+        difference: i128,
+    },
+    CannotBeMade(String),
+}
+
 /// What the checks look at.
 #[derive(Debug, Clone)]
 pub struct CloseFacts<'f> {
@@ -93,8 +107,31 @@ pub struct CloseFacts<'f> {
     pub missing_from_books: (Amount, Amount),
     /// Charges that another version of the directory decided than the one that is sealed.
     pub decided_by_another_directory: bool,
+    pub journal: JournalStanding,
     /// Of the books and of the deliveries.
     pub findings: &'f [Finding],
+}
+
+/// Journals that do not balance stand in the way for good; those that cannot be made yet are a matter of the settings.
+fn journal_check(journal: &JournalStanding) -> Check {
+    let check = |is_hard, message: String| {
+        let action = "look at [[journal.sources]] and 'anbun chargeback export --as intercompany'";
+        Check::new("journal", is_hard, message, action)
+    };
+    match journal {
+        JournalStanding::NotMade => check(true, "no journal is made: [[journal.sources]] names nobody".to_owned()),
+        JournalStanding::Balances { debits } => check(
+            true,
+            format!("debits equal credits, {debits} JPY, and what one legal entity owes another stands in both books"),
+        ),
+        JournalStanding::Differs { difference } => {
+            let message = format!("the journals of the legal entities are {difference} JPY from balancing");
+            check(true, message).failing(Amount::from_whole(*difference))
+        }
+        JournalStanding::CannotBeMade(what) => {
+            check(false, format!("its journal cannot be made: {what}")).failing(Amount::ZERO)
+        }
+    }
 }
 
 /// Every check of a step, in the order of the checklist.
@@ -193,6 +230,8 @@ pub fn checks(facts: &CloseFacts<'_>) -> Vec<Check> {
             ..unexplained.failing_in_dollars(amount(&differs))
         },
     });
+
+    checks.push(journal_check(&facts.journal));
 
     let currencies = Check::new(
         "currencies",
@@ -438,110 +477,4 @@ pub fn may_close(from: MonthState, to: MonthState) -> Result<(), StepError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(findings: &[Finding]) -> CloseFacts<'_> {
-        CloseFacts {
-            target: MonthState::Final,
-            recounts_missing: 0,
-            recounts_unequal: 0,
-            quarantined: Amount::ZERO,
-            quarantine_max: Amount::ZERO,
-            days_missing: 0,
-            accrued: None,
-            without_invoice: Amount::ZERO,
-            unconverted: &[],
-            unmapped: &[],
-            missing_from_books: (Amount::ZERO, Amount::ZERO),
-            decided_by_another_directory: false,
-            findings,
-        }
-    }
-
-    #[test]
-    fn a_clean_month_passes_and_each_fault_blocks_by_name() {
-        assert!(checks(&facts(&[])).iter().all(|check| check.passed));
-        let finding = |code: &'static str, severity| Finding::new(code, severity, "x", "m", "a");
-        let findings = [
-            finding("invoice_differs", Severity::Error),
-            finding("rate_missing", Severity::Warning),
-            finding("nothing_to_divide_by", Severity::Warning),
-            finding("day_missing", Severity::Error),
-            finding("invoice_not_recorded", Severity::Warning),
-            finding("tax_undecided", Severity::Warning),
-        ];
-        let failing = CloseFacts {
-            recounts_missing: 1,
-            missing_from_books: (Amount::ZERO, Amount::from_whole(1)),
-            decided_by_another_directory: true,
-            quarantined: Amount::from_whole(5),
-            days_missing: 2,
-            without_invoice: Amount::from_whole(1),
-            unconverted: &[("CNY".to_owned(), Amount::ZERO)],
-            unmapped: &[("freee".to_owned(), "legal".to_owned(), Amount::ZERO)],
-            ..facts(&findings)
-        };
-        let blocking: Vec<&str> = checks(&failing)
-            .iter()
-            .filter(|check| check.blocks())
-            .map(|check| check.name)
-            .collect();
-        let all = [
-            "conservation",
-            "directory",
-            "recount",
-            "unexplained",
-            "currencies",
-            "rate",
-            "mappings",
-            "quarantine",
-            "days",
-            "allocation",
-            "errors",
-            "invoices",
-            "invoiced",
-            "tax",
-        ];
-        assert_eq!(blocking, all);
-    }
-
-    #[test]
-    fn only_soft_checks_are_waived_and_with_a_reason() {
-        let mut found = checks(&CloseFacts {
-            quarantined: Amount::from_whole(5),
-            ..facts(&[])
-        });
-        let with = |name: &str, reason: &str| BTreeMap::from([(name.to_owned(), reason.to_owned())]);
-        assert!(matches!(
-            waive(&mut found, &with("recount", "late")),
-            Err(WaiverError::Hard(..))
-        ));
-        assert!(matches!(
-            waive(&mut found, &with("quarantine", " ")),
-            Err(WaiverError::NoReason(_))
-        ));
-        assert!(matches!(
-            waive(&mut found, &with("all", "x")),
-            Err(WaiverError::Unknown(..))
-        ));
-        assert_eq!(waive(&mut found, &with("quarantine", "asked the owner")), Ok(()));
-        assert!(!found.iter().any(Check::blocks));
-    }
-
-    #[test]
-    fn a_locked_month_stays() {
-        use MonthState::{Final, Locked, Open, Provisional};
-        assert_eq!(may_close(Locked, Final), Err(StepError::Locked));
-        assert!(may_close(Final, Provisional).is_err());
-        for (from, to) in [
-            (Open, Provisional),
-            (Open, Final),
-            (Provisional, Provisional),
-            (Provisional, Final),
-            (Final, Final),
-        ] {
-            assert_eq!(may_close(from, to), Ok(()), "{from} to {to}");
-        }
-    }
-}
+mod tests;

@@ -21,7 +21,7 @@ use crate::domain::attribution::{AttributionSettings, Rule};
 use crate::domain::close::{Check, MonthState, StepError, may_close, waive};
 use crate::domain::finding::Finding;
 use crate::domain::invoice::RateOfBill;
-use crate::domain::journal::{JournalSource, Mapping};
+use crate::domain::journal::JournalSettings;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::rate::YenRates;
@@ -45,10 +45,8 @@ pub struct CloseSettings {
     pub yen: YenRates,
     /// 1 to 12.
     pub fiscal_year_start_month: u32,
-    /// What accounting systems call departments.
-    pub mappings: Vec<Mapping>,
-    /// Who pays AWS: whose books hold the journal before a month is locked.
-    pub sources: Vec<JournalSource>,
+    /// Who pays AWS, and what accounting systems call departments: whose books hold the journal before a month is locked.
+    pub journal: JournalSettings,
     pub attribution: AttributionWords,
 }
 
@@ -195,7 +193,7 @@ pub async fn lock(
     if settings.two_person && statement.prepared_by == actor.name {
         return Err(StepError::SamePerson(actor.name.clone()).into());
     }
-    let missing = not_posted(&mut transaction, &statement, &settings.sources).await?;
+    let missing = not_posted(&mut transaction, &statement, &settings.journal.sources).await?;
     if !missing.is_empty() {
         let what = format!("statement {} of {period}: {}", statement.version, missing.join(", "));
         return Err(StepError::NotPosted(what).into());

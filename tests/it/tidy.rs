@@ -33,7 +33,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("documents", &["documents", "domain"]),
     ("sample", &["sample", "domain"]),
     ("messages", &["messages", "domain"]),
-    ("jobs", &["jobs", "domain", "sources", "store", "messages", "clock"]),
+    (
+        "jobs",
+        &["jobs", "domain", "sources", "store", "documents", "messages", "clock"],
+    ),
     ("http", &["http", "domain", "store", "config", "clock"]),
     (
         "api",

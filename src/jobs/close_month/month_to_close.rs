@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use chrono::NaiveDate;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::CloseSettings;
 use super::estimate::Estimate;
+use crate::documents::journal::balance::standing;
+use crate::documents::{SealedStatement, names_of_departments};
 use crate::domain::accrual::{AccrualError, errors};
 use crate::domain::allocation::{AllocationRule, Pool};
 use crate::domain::attribution::{Reason, State};
@@ -145,14 +149,37 @@ impl MonthToClose {
             accrued: self.estimate.as_ref().map(|estimate| estimate.total()),
             without_invoice: self.without_invoice(),
             unconverted: &converted.unconverted,
-            unmapped: &self.unmapped(&month, &settings.mappings),
+            unmapped: &self.unmapped(&month, &settings.journal.mappings),
             missing_from_books: self.missing_from_books(),
             decided_by_another_directory: self
                 .deliveries
                 .iter()
                 .any(|used| used.directory_version != self.directory_version),
+            journal: standing(&self.as_sealed(target, settings), &settings.journal),
             findings: &self.findings,
         })
+    }
+
+    /// The statement by department, as it would be sealed: what its journals are made of.
+    fn as_sealed(&self, target: MonthState, settings: &CloseSettings) -> SealedStatement {
+        SealedStatement {
+            period: self.period,
+            version: 0,
+            state: target,
+            sealed_at: DateTime::UNIX_EPOCH,
+            prepared_by: String::new(),
+            digest: String::new(),
+            head: self.head(&[], settings),
+            lines: self
+                .books
+                .converted
+                .postings
+                .iter()
+                .map(|posting| self.line_of_posting(posting))
+                .collect(),
+            departments: names_of_departments(&self.directory, self.period),
+            people: BTreeMap::new(),
+        }
     }
 
     /// Yen of usage that nobody has decided, before rules divide it: a rule for shared cost is no decision about a caller.  What a
@@ -243,19 +270,29 @@ impl MonthToClose {
     /// The lines of the statement: leaves of departments, and what is kept visible.
     pub(super) fn lines(&self) -> anyhow::Result<Vec<StatementLine>> {
         let (ledger, converted) = (&self.books.ledger, &self.books.converted);
-        let currency_of = |group: usize| {
-            let bill = converted.groups[group]
-                .bills
-                .first()
-                .map(|bill| ledger.bills[*bill].currency.clone());
-            // Adjustments come from dollars.
-            bill.unwrap_or_else(|| "USD".to_owned())
-        };
+        let currency_of = |group: usize| self.currency_of(group);
         let leaves = spread_over_leaves(ledger, converted, &self.books.leaves)?;
         let own = leaves.into_iter().filter(|leaf| leaf.column.is_billed());
         let mut lines: Vec<StatementLine> = own.map(|leaf| line_of(leaf, &currency_of)).collect();
         let is_named = |posting: &&Posting| posting.department.is_none() || !posting.column.is_billed();
-        lines.extend(converted.postings.iter().filter(is_named).map(|posting| StatementLine {
+        let named = converted.postings.iter().filter(is_named);
+        lines.extend(named.map(|posting| self.line_of_posting(posting)));
+        let total: Amount = lines.iter().map(|line| line.amount).sum();
+        assert_eq!(total, converted.total(), "the lines of a statement add up to it");
+        Ok(lines)
+    }
+
+    fn currency_of(&self, group: usize) -> String {
+        let bills = &self.books.converted.groups[group].bills;
+        let bill = bills
+            .first()
+            .map(|bill| self.books.ledger.bills[*bill].currency.clone());
+        // Adjustments come from dollars.
+        bill.unwrap_or_else(|| "USD".to_owned())
+    }
+
+    fn line_of_posting(&self, posting: &Posting) -> StatementLine {
+        StatementLine {
             bill_group: posting.group,
             column: posting.column,
             department: posting.department.clone(),
@@ -263,15 +300,12 @@ impl MonthToClose {
             person: None,
             model: None,
             project: None,
-            currency: currency_of(posting.group),
+            currency: self.currency_of(posting.group),
             billed: posting.billed,
             amount: posting.amount,
             lines: posting.lines,
             tokens: posting.tokens,
-        }));
-        let total: Amount = lines.iter().map(|line| line.amount).sum();
-        assert_eq!(total, converted.total(), "the lines of a statement add up to it");
-        Ok(lines)
+        }
     }
 
     /// What was taken over of locked months, and why.

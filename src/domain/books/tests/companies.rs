@@ -139,16 +139,21 @@ fn company(seed: u64) -> Company {
         "manual",
         "department.d00",
     ] {
-        let (method, members) = match random.random_range(0..7) {
-            0 => ("proportional", ""),
-            1 => ("by_tokens", ""),
-            2 => ("by_raw_tokens", ""),
-            3 if !members.is_empty() && pool != "department.d00" => ("evenly", members.as_str()),
-            4 => ("keep", ""),
+        let names_receivers = !codes.is_empty() && pool != "department.d00";
+        let (method, members) = match random.random_range(0..9) {
+            0 => ("proportional", String::new()),
+            1 => ("by_tokens", String::new()),
+            2 => ("by_raw_tokens", String::new()),
+            3 if names_receivers => ("evenly", members.clone()),
+            4 => ("keep", String::new()),
+            5 if names_receivers => ("fixed", fixed_shares(&codes, &mut random)),
+            6 if names_receivers => ("one_department", codes[random.random_range(0..codes.len())].clone()),
             _ => continue,
         };
-        let mut rule = rule(pool, method, members);
+        let mut rule = rule(pool, method, &members);
         rule.fallback = codes.last().cloned().filter(|_| random.random_bool(0.5));
+        let entity = ["JP01", "JP02"][random.random_range(0..2)].to_owned();
+        rule.legal_entity = Some(entity).filter(|_| random.random_bool(0.3));
         rules.push(rule);
     }
     let rates = bills
@@ -185,11 +190,48 @@ fn company(seed: u64) -> Company {
     }
 }
 
+/// Every third department is of the other legal entity.
 fn departments_of(codes: &[(&str, u32)]) -> BTreeMap<String, DepartmentInMonth> {
-    departments(codes)
+    let mut all = departments(codes);
+    for (nth, department) in all.values_mut().enumerate() {
+        if nth % 3 == 2 {
+            department.legal_entity = "JP02".to_owned();
+        }
+    }
+    all
+}
+
+/// Shares of all departments that sum to one.
+fn fixed_shares(codes: &[String], random: &mut StdRng) -> String {
+    let mut left = 1_000_000_000;
+    let shares = codes.iter().enumerate().map(|(nth, code)| {
+        let is_last = nth + 1 == codes.len();
+        let share = if is_last {
+            left
+        } else {
+            random.random_range(1..=left / 2)
+        };
+        left -= share;
+        format!("{code}={}.{:09}", share / 1_000_000_000, share % 1_000_000_000)
+    });
+    shares.collect::<Vec<_>>().join(";")
 }
 
 impl Company {
+    /// The same usage; everything that pools are made of is taken back instead of given, or given instead of taken.
+    fn with_negated_pools(&self) -> Self {
+        let mut facts = self.facts.clone();
+        let others = facts.sums.iter_mut().filter(|sum| sum.class != ChargeClass::Usage);
+        others.for_each(|sum| sum.cost = -sum.cost);
+        facts.manual.iter_mut().for_each(|manual| manual.cost = -manual.cost);
+        Self {
+            facts,
+            leaves: self.leaves.clone(),
+            rules: self.rules.clone(),
+            rates: self.rates.clone(),
+        }
+    }
+
     fn negated(&self) -> Self {
         let mut facts = self.facts.clone();
         facts.sums.iter_mut().for_each(|sum| sum.cost = -sum.cost);
@@ -303,12 +345,26 @@ proptest! {
         }
     }
 
-    /// A month of refunds only is the mirror of the same month of charges, where weights do not depend on the sign.
+    /// Pools with the other sign are divided into the same parts with the other sign: by every rule, and what follows usage.
+    #[test]
+    fn pools_negate(seed in any::<u64>()) {
+        let company = company(seed);
+        let mirror = company.with_negated_pools();
+        let pooled = |company: &Company, sign: i128| -> Vec<Entry> {
+            let ledger = Ledger::build(period(), &company.facts, &company.rules);
+            let is_usage = |entry: &Entry| matches!(entry.column, Column::Direct | Column::Allocated);
+            let entries = ledger.entries.into_iter().filter(|entry| !is_usage(entry) && !entry.cost.is_zero());
+            entries.map(|entry| Entry { cost: Amount::from_units(entry.cost.units() * sign), ..entry }).collect()
+        };
+        prop_assert_eq!(pooled(&company, 1), pooled(&mirror, -1));
+    }
+
+    /// A month of refunds only is the mirror of the same month of charges, to the yen, by rules whose weights do not depend on the sign.
     #[test]
     fn negation_is_symmetric(seed in any::<u64>()) {
         let mut company = company(seed);
-        // A base below zero counts as none, so a negated company divides its pools differently; its own usage does not.
-        company.rules.clear();
+        // A base below zero counts as none, so a negated company divides differently what goes by use.
+        company.rules.retain(|rule| matches!(rule.method, Method::Evenly(_) | Method::Fixed(_) | Method::OneDepartment(_) | Method::KeepVisible));
         company.facts.sums.retain(|sum| !matches!(sum.class, ChargeClass::Credit | ChargeClass::Discount));
         let spread = |company: &Company, rates: &[BillRate]| {
             let ledger = Ledger::build(period(), &company.facts, &company.rules);
@@ -327,12 +383,24 @@ proptest! {
         // At a rate, and by invoices, whose yen are divided.
         for rates in [&one_rate, &company.rates] {
             let mirrored: Vec<BillRate> = rates.iter().map(mirror_of).collect();
-            let mut mirrored = spread(&negated, &mirrored);
+            // A person's part of what is shared goes by use above zero: it is compared by department.
+            let by_department = |leaves: &[LeafAmount], sign: i128| {
+                let mut sums: BTreeMap<(usize, Column, String), (Amount, Amount)> = BTreeMap::new();
+                for leaf in leaves {
+                    let sum = sums.entry((leaf.group, leaf.column, leaf.department.clone())).or_default();
+                    let signed = |amount: Amount| Amount::from_units(amount.units() * sign);
+                    *sum = (sum.0 + signed(leaf.billed), sum.1 + signed(leaf.amount));
+                }
+                sums
+            };
+            let own = |leaves: Vec<LeafAmount>| leaves.into_iter().filter(|leaf| leaf.column == Column::Direct).collect::<Vec<_>>();
+            let (found, mut mirrored) = (spread(&company, rates), spread(&negated, &mirrored));
+            prop_assert_eq!(by_department(&found, 1), by_department(&mirrored, -1));
             for leaf in &mut mirrored {
                 leaf.amount = -leaf.amount;
                 leaf.billed = -leaf.billed;
             }
-            prop_assert_eq!(spread(&company, rates), mirrored);
+            prop_assert_eq!(own(found), own(mirrored));
         }
     }
 }
