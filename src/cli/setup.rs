@@ -11,7 +11,7 @@ use super::CommandContext;
 use super::locations::account_access;
 use crate::domain::actor::{Action, authorize};
 use crate::sources::aws::AwsFailureKind;
-use crate::sources::data_exports::{BillExport, DataExports, wanted_export};
+use crate::sources::data_exports::{BillExport, DataExports, Granularity, wanted_export};
 use crate::sources::identity::fetch_identity;
 
 #[derive(Debug, Subcommand)]
@@ -54,6 +54,9 @@ pub(super) struct AwsArguments {
     /// The bucket's region
     #[arg(long)]
     bucket_region: Option<String>,
+    /// By the hour, with many more lines: statements then say what the last nine hours of a UTC month cost
+    #[arg(long)]
+    hourly: bool,
 }
 
 const DEFAULT_PREFIX: &str = "cur";
@@ -121,7 +124,16 @@ fn wanted(context: &CommandContext, arguments: &AwsArguments) -> anyhow::Result<
             "{what}: '{text}' is empty or has characters that AWS does not allow there"
         );
     }
-    Ok(wanted_export(&name, &bucket, prefix.trim_matches('/'), &region))
+    let granularity = if arguments.hourly {
+        Granularity::Hour
+    } else {
+        Granularity::Day
+    };
+    Ok(wanted_export(
+        &name,
+        (&bucket, prefix.trim_matches('/'), &region),
+        granularity,
+    ))
 }
 
 async fn apply(context: &CommandContext, export: &BillExport, is_agreed: bool) -> anyhow::Result<()> {

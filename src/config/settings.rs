@@ -40,7 +40,7 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
     (
         "currency.reporting",
         "\"JPY\"",
-        "currency of chargebacks: JPY, or USD in cents that add up; the book of record is always exact dollars",
+        "currency in which chargebacks are shown: JPY, or USD in cents that add up; the book of record is exact dollars, and statements, files and journals are in yen",
     ),
     (
         "currency.planning_rate",

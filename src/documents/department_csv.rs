@@ -24,7 +24,7 @@ pub fn department_csv(
     .map(str::to_owned)
     .to_vec();
     header.extend(Column::ALL.map(|column| language.column(column).to_owned()));
-    header.push(language.choose("合計", "total").to_owned());
+    header.extend([("合計", "total"), ("通貨", "currency")].map(|(ja, en)| language.choose(ja, en).to_owned()));
     let mut rows = vec![header];
     let period = statement.period.to_string();
     for row in &month.rows {
@@ -69,6 +69,8 @@ pub fn department_csv(
     total.extend(Column::ALL.map(|_| String::new()));
     total.push(month.total.to_string());
     rows.push(total);
+    // Statements are in yen, whatever previews show.
+    rows.iter_mut().skip(1).for_each(|row| row.push("JPY".to_owned()));
     let sum: Amount = month
         .rows
         .iter()

@@ -3,7 +3,7 @@
 //! A month is at the policy's rate until its invoices are recorded; then each invoice's own yen are divided and no rate
 //! multiplies anything.  There is no default rate: a policy that finds none says so.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate, Weekday};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -137,7 +137,10 @@ impl RateBook {
             .max_by_key(|p| p.valid_from);
         match policy {
             Some(policy) if policy.kind != RateKind::Planning => match self.by_policy(policy, period) {
-                Some(used) => (used, None),
+                Some(used) => {
+                    let late = later_bank_day(policy, period, &used);
+                    (used, late)
+                }
                 None => (self.planning(period), Some(missing(policy, period))),
             },
             _ => {
@@ -233,6 +236,29 @@ fn missing(policy: &RatePolicy, period: BillingPeriod) -> Finding {
     )
 }
 
+/// A rate of the end of a month after which there was another weekday: a bank holiday, or a rate that nobody has recorded.
+fn later_bank_day(policy: &RatePolicy, period: BillingPeriod, used: &RateUsed) -> Option<Finding> {
+    let end = match policy.date_rule {
+        DateRule::MonthEnd => period.days().to,
+        DateRule::PreviousMonthEnd => period.days().from,
+        DateRule::MonthStart | DateRule::MonthAverage => return None,
+    };
+    let after = used.date?.succ_opt()?.iter_days().take_while(|day| *day < end);
+    let last = after
+        .filter(|day| !matches!(day.weekday(), Weekday::Sat | Weekday::Sun))
+        .last()?;
+    Some(Finding::new(
+        "rate_before_month_end",
+        Severity::Info,
+        format!("{} by {}", policy.kind, policy.date_rule),
+        format!(
+            "the rate is of {}, and {last} was a weekday: right if the bank was closed",
+            used.date?
+        ),
+        "record the rate of that day if there is one, with 'anbun rates set'",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +304,12 @@ mod tests {
         assert_eq!(of(DateRule::PreviousMonthEnd, "2026-10"), ("158".to_owned(), false));
         assert_eq!(of(DateRule::MonthStart, "2026-10"), ("159".to_owned(), false));
         assert_eq!(of(DateRule::MonthAverage, "2026-10"), ("159.5".to_owned(), false));
+        // Friday's holds on the last day, a Saturday.  Had the bank told none on Friday, that is said beside Thursday's.
+        let mut thursday = book(RateKind::Ttm, DateRule::MonthEnd);
+        thursday.rates[2].date = "2026-10-29".parse().unwrap_or_default();
+        let (used, said) = thursday.resolve("2026-10".parse().unwrap_or_else(|e| panic!("{e}")));
+        assert_eq!(used.value, Decimal::from(160));
+        assert!(said.is_some_and(|said| said.code == "rate_before_month_end" && said.message.contains("2026-10-30")));
         // A rate of the second is not November's last.
         assert_eq!(of(DateRule::MonthEnd, "2026-11"), ("155".to_owned(), true));
         // Before the policy, and before any planning rate was set.

@@ -5,5 +5,5 @@ mod definition;
 mod examine;
 
 pub use client::DataExports;
-pub use definition::{BillExport, LegacyReport, Overwrite, TABLE, wanted_export};
+pub use definition::{BillExport, Granularity, LegacyReport, Overwrite, TABLE, wanted_export};
 pub use examine::{BucketPlace, examine};

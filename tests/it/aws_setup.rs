@@ -190,6 +190,12 @@ async fn every_form_of_the_setup_is_whole_and_hostile_names_are_refused() {
         }
         assert!(!text.contains("&quot;") && !text.contains("{{"), "{form}: {text}");
     }
+    assert!(print("cli").await.contains("DAILY"));
+    let hourly = [
+        "setup", "aws", "--bucket", "my-bills", "--name", "bill", "--print", "cli", "--hourly",
+    ];
+    let hourly = stdout(&installation.run(&hourly).await);
+    assert!(hourly.contains("HOURLY") && !hourly.contains("DAILY"), "{hourly}");
     let policy: Value = serde_json::from_str(&print("policy").await).unwrap();
     let actions: Vec<&str> = policy["Statement"]
         .as_array()

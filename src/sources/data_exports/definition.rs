@@ -65,11 +65,29 @@ pub struct LegacyReport {
     pub bucket: String,
 }
 
-/// The export that anbun reads best: the columns that it reads and no others, by the day, rewritten in place.
-pub fn wanted_export(name: &str, bucket: &str, prefix: &str, bucket_region: &str) -> BillExport {
+/// How finely an export tells when something was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Granularity {
+    /// All that chargeback needs.
+    Day,
+    /// Twenty-four times the lines; it also tells what the last nine hours of a UTC day cost.
+    Hour,
+}
+
+/// The export that anbun reads best: the columns that it reads and no others, rewritten in place.
+pub fn wanted_export(
+    name: &str,
+    (bucket, prefix, bucket_region): (&str, &str, &str),
+    granularity: Granularity,
+) -> BillExport {
     let settings = [
-        // A day is the finest that chargeback needs; hours are twenty-four times the lines.
-        ("TIME_GRANULARITY", "DAILY"),
+        (
+            "TIME_GRANULARITY",
+            match granularity {
+                Granularity::Day => "DAILY",
+                Granularity::Hour => "HOURLY",
+            },
+        ),
         // Who called: without it there is no chargeback.
         ("INCLUDE_IAM_PRINCIPAL_DATA", "TRUE"),
         // Which inference profile was called.
@@ -97,7 +115,7 @@ mod tests {
 
     #[test]
     fn columns_are_read_from_the_query() {
-        let mut export = wanted_export("x", "b", "p", "us-east-1");
+        let mut export = wanted_export("x", ("b", "p", "us-east-1"), Granularity::Day);
         assert!(export.columns().contains(&"tags") && export.columns().contains(&"line_item_iam_principal"));
         assert!(export.query.len() < 36_000);
         export.query = "select a, product.region AS r ,\n tags from COST_AND_USAGE_REPORT where b = 'from'".to_owned();

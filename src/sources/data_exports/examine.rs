@@ -146,10 +146,10 @@ fn examine_one(subject: &str, export: &BillExport) -> Check {
 mod tests {
     use super::*;
     use crate::domain::check::Health;
-    use crate::sources::data_exports::{TABLE, wanted_export};
+    use crate::sources::data_exports::{Granularity, TABLE, wanted_export};
 
     fn good() -> BillExport {
-        wanted_export("bill", "bucket", "cur", "us-east-1")
+        wanted_export("bill", ("bucket", "cur", "us-east-1"), Granularity::Day)
     }
 
     fn check(change: impl Fn(&mut BillExport), health: Health, found: &str) {
