@@ -13,7 +13,7 @@ use super::view::{FindingView, MoneyView};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::domain::actor::{Action, Actor, authorize};
-use crate::domain::budget::BudgetScope;
+use crate::domain::budget::{Budget, BudgetScope};
 use crate::domain::budget_status::percent_of;
 use crate::domain::calendar::BusinessCalendar;
 use crate::domain::finding::{Finding, Severity};
@@ -24,7 +24,7 @@ use crate::http::error::{ApiError, Problem};
 use crate::http::query::Query;
 use crate::sources::holiday_csv::read_holidays;
 use crate::store::StoreResult;
-use crate::store::spending::{BudgetQuestion, ReadBudget, read_budgets};
+use crate::store::spending::{BudgetQuestion, ReadBudget, read_budgets, read_budgets_of};
 
 /// Budgets of one month.  What is spent is of the bill; what is foreseen stands apart, under `forecast`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -180,8 +180,22 @@ pub async fn statuses(
     sees_people: bool,
     seen: &AsSeen,
 ) -> StoreResult<BudgetStatusesView> {
+    statuses_of(connection, question, None, sees_people, seen).await
+}
+
+/// The same of budgets that are not taken over yet, where some are given.
+pub async fn statuses_of(
+    connection: &mut PgConnection,
+    question: &BudgetQuestion,
+    budgets: Option<Vec<Budget>>,
+    sees_people: bool,
+    seen: &AsSeen,
+) -> StoreResult<BudgetStatusesView> {
     let mut moment = begin_moment(connection).await?;
-    let reading = read_budgets(&mut moment, question).await?;
+    let reading = match budgets {
+        Some(budgets) => read_budgets_of(&mut moment, question, budgets).await?,
+        None => read_budgets(&mut moment, question).await?,
+    };
     let mut footing = footing(&mut moment, question.period, seen).await?;
     moment.commit().await?;
     let shown = reading

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::acting::{once, read};
+use super::budget_status::{BudgetStatusView, budget_question, statuses_of};
+use super::findings::AsSeen;
 use super::footing::{Footed, footed_estimate};
 use super::registers::changes::Row;
 use super::view::MoneyView;
@@ -24,6 +26,9 @@ use crate::store::budgets::list_budgets;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BudgetsView {
     pub data: Vec<BudgetView>,
+    /// Of a dry run: how they would stand this month.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standing: Vec<BudgetStatusView>,
 }
 
 /// An amount for a stretch of months.
@@ -112,7 +117,16 @@ pub async fn get_budgets(
     });
     let data = data.collect();
     Ok(Json(
-        footed_estimate(&state, &mut connection, [], BudgetsView { data }).await?,
+        footed_estimate(
+            &state,
+            &mut connection,
+            [],
+            BudgetsView {
+                data,
+                standing: Vec::new(),
+            },
+        )
+        .await?,
     ))
 }
 
@@ -145,9 +159,21 @@ pub async fn post_budgets(
         let (budgets, version) = keep_budgets(&mut connection, &table, request.dry_run, with).await?;
         let status = version.map_or(StatusCode::OK, |_| StatusCode::CREATED);
         let data = budgets.iter().map(BudgetView::of).collect();
+        let standing = match version {
+            Some(_) => Vec::new(),
+            None => {
+                let question = budget_question(&state.config, state.clock, None);
+                let question = question.map_err(|e| ApiError::Conflict(e.to_string()))?;
+                let sees_people = authorize(&actor, Action::ReadPeople).is_ok();
+                let seen = AsSeen::of(&state.config, state.clock);
+                statuses_of(&mut connection, &question, Some(budgets), sees_people, &seen)
+                    .await?
+                    .data
+            }
+        };
         Ok((
             status,
-            footed_estimate(&state, &mut connection, [], BudgetsView { data }).await?,
+            footed_estimate(&state, &mut connection, [], BudgetsView { data, standing }).await?,
         ))
     })
     .await

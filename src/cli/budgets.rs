@@ -9,11 +9,12 @@ use sqlx::PgConnection;
 
 use super::output::{self, Table};
 use super::{CommandContext, NeedsDecision};
-use crate::api::budget_status::{budget_question, statuses};
+use crate::api::budget_status::{BudgetStatusesView, budget_question, statuses, statuses_of};
 use crate::api::budgets::BudgetView;
 use crate::api::raises::{RaisesView, read_raises};
 use crate::api::view::MoneyView;
 use crate::domain::actor::{Action, authorize};
+use crate::domain::budget::Budget;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::text::grouped;
@@ -62,9 +63,12 @@ pub(super) enum BudgetsCommand {
     /// Take over all budgets from CSV as a new version; see docs/BUDGETS.md for the columns
     Import {
         file: PathBuf,
-        /// Only print them
+        /// Only print how they would stand
         #[arg(long)]
         dry_run: bool,
+        /// In this month, YYYY-MM; the current one by default
+        #[arg(long, requires = "dry_run")]
+        period: Option<BillingPeriod>,
     },
 }
 
@@ -110,9 +114,13 @@ pub(super) async fn run(context: &CommandContext, command: BudgetsCommand) -> an
             authorize(&context.actor, Action::ReadChargeback)?;
             (list_budgets(&mut connection).await?, None)
         }
-        BudgetsCommand::Import { file, dry_run } => {
+        BudgetsCommand::Import { file, dry_run, period } => {
             let table = CsvTable::read(&file)?;
-            keep_budgets(&mut connection, &table, dry_run, (&context.actor, context.clock)).await?
+            let kept = keep_budgets(&mut connection, &table, dry_run, (&context.actor, context.clock)).await?;
+            if dry_run {
+                return preview(context, &mut connection, kept.0, period).await;
+            }
+            kept
         }
     };
     let views: Vec<BudgetView> = budgets.iter().map(BudgetView::of).collect();
@@ -136,6 +144,21 @@ pub(super) async fn run(context: &CommandContext, command: BudgetsCommand) -> an
     Ok(())
 }
 
+/// How budgets would stand this month if they were taken over.
+async fn preview(
+    context: &CommandContext,
+    connection: &mut PgConnection,
+    budgets: Vec<Budget>,
+    period: Option<BillingPeriod>,
+) -> anyhow::Result<()> {
+    let sees_people = authorize(&context.actor, Action::ReadPeople).is_ok();
+    let question = budget_question(&context.config, context.clock, period)?;
+    let view = statuses_of(connection, &question, Some(budgets), sees_people, &context.as_seen()).await?;
+    print_standing(context, &view)?;
+    eprintln!("nothing is taken over; this is how they would stand in {}", view.period);
+    Ok(())
+}
+
 async fn status(
     context: &CommandContext,
     connection: &mut PgConnection,
@@ -150,6 +173,20 @@ async fn status(
         view.data.retain(|budget| budget.name == name);
         anyhow::ensure!(!view.data.is_empty(), "no budget '{name}' holds in {}", view.period);
     }
+    print_standing(context, &view)?;
+    output::print_findings(&view.footing.findings);
+    let unknown = view
+        .data
+        .iter()
+        .filter(|budget| !budget.missing_months.is_empty())
+        .count();
+    match unknown {
+        0 => Ok(()),
+        count => Err(NeedsDecision(format!("data of {count} budgets is missing")).into()),
+    }
+}
+
+fn print_standing(context: &CommandContext, view: &BudgetStatusesView) -> anyhow::Result<()> {
     let mut table = Table::new(&[
         "budget",
         "limit",
@@ -184,17 +221,7 @@ async fn status(
             budget.days_left.to_string(),
         ]);
     }
-    output::print(context.format(), &view, &table)?;
-    output::print_findings(&view.footing.findings);
-    let unknown = view
-        .data
-        .iter()
-        .filter(|budget| !budget.missing_months.is_empty())
-        .count();
-    match unknown {
-        0 => Ok(()),
-        count => Err(NeedsDecision(format!("data of {count} budgets is missing")).into()),
-    }
+    output::print(context.format(), view, &table)
 }
 
 fn print_raises(context: &CommandContext, view: &RaisesView) -> anyhow::Result<()> {

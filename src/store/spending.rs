@@ -82,6 +82,15 @@ impl BudgetReading {
 /// Reads every budget that holds in a month.  The caller's transaction makes it one moment.
 pub async fn read_budgets(connection: &mut PgConnection, question: &BudgetQuestion) -> StoreResult<BudgetReading> {
     let budgets = list_budgets(connection).await?;
+    read_budgets_of(connection, question, budgets).await
+}
+
+/// The same of budgets that need not be stored yet.
+pub async fn read_budgets_of(
+    connection: &mut PgConnection,
+    question: &BudgetQuestion,
+    budgets: Vec<Budget>,
+) -> StoreResult<BudgetReading> {
     let budgets: Vec<Budget> = budgets.into_iter().filter(|of| of.holds_in(question.period)).collect();
     let raises = list_raises(connection).await?;
     let departments = list_departments(connection).await?;

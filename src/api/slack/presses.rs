@@ -254,6 +254,13 @@ async fn who(
         .call("users.info", &json!({"user": slack_user}))
         .await
         .context(unknown)?;
+    // Of another company that shares the channel, gone, or a program: its e-mail says nothing about who sits there.
+    let is = |what: &str| found["user"][what] == true;
+    if is("is_stranger") || is("deleted") || is("is_bot") || is("is_restricted") || is("is_ultra_restricted") {
+        anyhow::bail!(
+            "your Slack account is a guest's, another company's or deactivated; budgets are answered for by the company's own people"
+        );
+    }
     let email = found["user"]["profile"]["email"].as_str().unwrap_or_default();
     let valid = directory.people.iter().filter(|person| person.valid.contains(today));
     let same = valid

@@ -105,6 +105,10 @@ async fn who_presses_must_be_known_and_answer_for_the_budget() {
             .await
             .contains("of nobody in the directory")
     );
+    for other in ["U-sato.stranger", "U-sato.left"] {
+        let said = pressing.press(other, "acknowledge", "1").await;
+        assert!(said.contains("another company's"), "{said}");
+    }
     assert!(
         pressing
             .press("U-tanaka", "acknowledge", "1")

@@ -170,3 +170,25 @@ async fn a_budget_beyond_exact_numbers_stops_no_other() {
         "{found:?}"
     );
 }
+
+/// A budget is of a UTC month: whoever changes the company's time zone in the middle of it hears nothing twice.
+#[tokio::test]
+async fn another_time_zone_in_the_middle_of_a_month_tells_nothing_again() {
+    let mut desk = Desk::open("zone").await;
+    desk.budgets("Sales,department,sales,month,JPY,100000,150,2026-04,,C1,50%\n")
+        .await;
+    desk.company.deliver("2026-10", &used(1..=10, 1.0)).await;
+    desk.look("2026-10-11T06:00:00Z").await;
+    desk.company.deliver("2026-10", &used(1..=18, 20.0)).await;
+    for (zone, time) in [
+        (chrono_tz::Asia::Tokyo, "2026-10-18T23:30:00Z"),
+        (chrono_tz::America::Los_Angeles, "2026-10-18T23:40:00Z"),
+        (chrono_tz::Pacific::Kiritimati, "2026-10-31T23:50:00Z"),
+    ] {
+        desk.context.time_zone = zone;
+        desk.look(time).await;
+        desk.send().await;
+    }
+    assert_eq!(desk.alerts().await.len(), 1);
+    assert_eq!(desk.slack.messages().len(), 1);
+}

@@ -19,7 +19,15 @@ async fn a_department_is_not_at_its_budget_for_reasons_that_add_up() {
         .run(&["invoices", "import", &company.file("invoices.csv", INVOICES)])
         .await;
     let file = company.file("budgets.csv", BUDGETS);
-    company.run(&["budgets", "import", &file, "--dry-run"]).await;
+    let preview = company
+        .json(&["budgets", "import", &file, "--dry-run", "--period", "2026-10"])
+        .await;
+    let would = |name: &str| -> Value {
+        let data = preview["data"].as_array().unwrap().iter();
+        data.clone().find(|budget| budget["name"] == name).unwrap().clone()
+    };
+    assert_eq!(would("Sales")["percent"], "115.0");
+    assert_eq!(would("Research")["spent"]["amount"], "33.33");
     assert!(company.json(&["budgets", "list"]).await.as_array().unwrap().is_empty());
     company.run(&["budgets", "import", &file]).await;
     assert_eq!(company.json(&["budgets", "list"]).await.as_array().unwrap().len(), 3);

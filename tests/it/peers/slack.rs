@@ -256,8 +256,16 @@ async fn method(
                 .unwrap_or_default()
                 .trim_start_matches("U-")
                 .to_owned();
+            // "sato.stranger" says Sato's e-mail, from another company's workspace.
+            let (name, kind) = name.split_once('.').unwrap_or((&name, ""));
             let profile = json!({"email": format!("{name}@example.com")});
-            axum::Json(json!({"ok": true, "user": {"profile": profile}})).into_response()
+            let mut user = json!({"profile": profile});
+            match kind {
+                "stranger" => user["is_stranger"] = json!(true),
+                "left" => user["deleted"] = json!(true),
+                _ => {}
+            }
+            axum::Json(json!({"ok": true, "user": user})).into_response()
         }
         _ => {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
