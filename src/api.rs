@@ -92,6 +92,7 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(registers::list_invoices, registers::changes::post_invoices))
         .routes(routes!(registers::list_rules, registers::changes::post_rules))
         .routes(routes!(budgets::get_budgets, budgets::post_budgets))
+        .routes(routes!(budgets::put_budget))
         .routes(routes!(budget_status::get_statuses))
         .routes(routes!(alerts::get_alerts))
         .routes(routes!(forecasts::get_forecasts))

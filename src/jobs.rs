@@ -12,6 +12,7 @@ pub mod evaluate_budgets;
 pub mod fetch_bank_rates;
 mod fetch_cost_explorer;
 pub mod import_directory;
+pub mod keep_budgets;
 pub mod keep_registers;
 pub mod load_export;
 mod load_exports;

@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::acting::{once, read};
@@ -19,7 +20,7 @@ use crate::domain::budget::{Budget, BudgetScope};
 use crate::domain::threshold::Threshold;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
-use crate::jobs::keep_registers::keep_budgets;
+use crate::jobs::keep_budgets::{BudgetChange, keep_budgets, set_budget};
 use crate::sources::csv_table::CsvTable;
 use crate::store::budgets::list_budgets;
 
@@ -157,24 +158,86 @@ pub async fn post_budgets(
         let mut connection = state.database.pool.acquire().await?;
         let with = (&actor, state.clock);
         let (budgets, version) = keep_budgets(&mut connection, &table, request.dry_run, with).await?;
-        let status = version.map_or(StatusCode::OK, |_| StatusCode::CREATED);
-        let data = budgets.iter().map(BudgetView::of).collect();
-        let standing = match version {
-            Some(_) => Vec::new(),
-            None => {
-                let question = budget_question(&state.config, state.clock, None);
-                let question = question.map_err(|e| ApiError::Conflict(e.to_string()))?;
-                let sees_people = authorize(&actor, Action::ReadPeople).is_ok();
-                let seen = AsSeen::of(&state.config, state.clock);
-                statuses_of(&mut connection, &question, Some(budgets), sees_people, &seen)
-                    .await?
-                    .data
-            }
-        };
-        Ok((
-            status,
-            footed_estimate(&state, &mut connection, [], BudgetsView { data, standing }).await?,
-        ))
+        taken_over(&state, &actor, &mut connection, (budgets, version)).await
     })
     .await
+}
+
+/// What is said of one budget.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetRequest {
+    /// Columns of the file; what is left out stays as it is.
+    pub budget: Row,
+    /// Only check it.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Set one budget from a month on; all others stay.
+#[utoipa::path(
+    put,
+    path = "/api/v1/budgets/{name}",
+    tag = "budgets",
+    params(("name" = String, Path, description = "The budget's name"), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = BudgetRequest,
+    responses(
+        (status = 200, body = Footed<BudgetsView>, description = "Of a dry run"),
+        (status = 201, body = Footed<BudgetsView>),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn put_budget(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    authorize(&actor, Action::KeepRegisters)?;
+    let request: BudgetRequest = read(&body)?;
+    let change = BudgetChange {
+        name,
+        cells: request.budget,
+    };
+    once(
+        &state,
+        &actor,
+        &headers,
+        &format!("budget {}", change.name),
+        &body,
+        async || {
+            let mut connection = state.database.pool.acquire().await?;
+            let with = (&actor, state.clock);
+            let set = set_budget(&mut connection, &change, request.dry_run, with).await?;
+            taken_over(&state, &actor, &mut connection, set).await
+        },
+    )
+    .await
+}
+
+/// All budgets after a change, or how they would stand this month after one that is only tried.
+async fn taken_over(
+    state: &AppState,
+    actor: &Actor,
+    connection: &mut PgConnection,
+    (budgets, version): (Vec<Budget>, Option<i32>),
+) -> Result<(StatusCode, Footed<BudgetsView>), ApiError> {
+    let status = version.map_or(StatusCode::OK, |_| StatusCode::CREATED);
+    let data = budgets.iter().map(BudgetView::of).collect();
+    let standing = match version {
+        Some(_) => Vec::new(),
+        None => {
+            let question = budget_question(&state.config, state.clock, None);
+            let question = question.map_err(|e| ApiError::Conflict(e.to_string()))?;
+            let sees_people = authorize(actor, Action::ReadPeople).is_ok();
+            let seen = AsSeen::of(&state.config, state.clock);
+            statuses_of(connection, &question, Some(budgets), sees_people, &seen)
+                .await?
+                .data
+        }
+    };
+    let view = BudgetsView { data, standing };
+    Ok((status, footed_estimate(state, connection, [], view).await?))
 }

@@ -19,7 +19,7 @@ use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::text::grouped;
 use crate::jobs::answer_alerts::Answering;
-use crate::jobs::keep_registers::keep_budgets;
+use crate::jobs::keep_budgets::{BudgetChange, keep_budgets, set_budget};
 use crate::jobs::raise_budget::{WantedRaise, ask_for_raise, decide_about_raise};
 use crate::sources::csv_table::CsvTable;
 use crate::store::budgets::list_budgets;
@@ -60,6 +60,8 @@ pub(super) enum BudgetsCommand {
         #[arg(long)]
         refuse: bool,
     },
+    /// Set one budget from a month on; what is not said stays as it is, and so do all others
+    Set(SetArguments),
     /// Take over all budgets from CSV as a new version; see docs/BUDGETS.md for the columns
     Import {
         file: PathBuf,
@@ -70,6 +72,83 @@ pub(super) enum BudgetsCommand {
         #[arg(long, requires = "dry_run")]
         period: Option<BillingPeriod>,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SetArguments {
+    name: String,
+    /// The first month, YYYY-MM
+    #[arg(long)]
+    from: BillingPeriod,
+    /// The month before which it ends, YYYY-MM
+    #[arg(long)]
+    to: Option<BillingPeriod>,
+    #[arg(long)]
+    amount: Option<String>,
+    /// JPY or USD
+    #[arg(long)]
+    currency: Option<String>,
+    /// Yen for a dollar, of a budget in yen
+    #[arg(long)]
+    rate: Option<String>,
+    /// company, department, project, person, family or account
+    #[arg(long)]
+    scope: Option<String>,
+    /// Whose it is: a code, an id, a family of models
+    #[arg(long)]
+    code: Option<String>,
+    /// month, quarter or fiscal_year
+    #[arg(long)]
+    frequency: Option<String>,
+    /// usage, after_discounts or after_credits
+    #[arg(long)]
+    basis: Option<String>,
+    /// With allocated cost: yes or no
+    #[arg(long)]
+    with_allocated: Option<String>,
+    /// With tax: yes or no
+    #[arg(long)]
+    with_tax: Option<String>,
+    /// Who answers for it: a person's id
+    #[arg(long)]
+    owner: Option<String>,
+    /// In Slack
+    #[arg(long)]
+    channel: Option<String>,
+    /// Such as '80%;1000000;forecast 100%'
+    #[arg(long)]
+    thresholds: Option<String>,
+    /// Only print how all budgets would stand this month
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl SetArguments {
+    fn change(self) -> BudgetChange {
+        let cells = [
+            ("valid_from", Some(self.from.to_string())),
+            ("valid_to", self.to.map(|to| to.to_string())),
+            ("amount", self.amount),
+            ("currency", self.currency),
+            ("rate", self.rate),
+            ("scope", self.scope),
+            ("code", self.code),
+            ("frequency", self.frequency),
+            ("basis", self.basis),
+            ("with_allocated", self.with_allocated),
+            ("with_tax", self.with_tax),
+            ("owner_person_id", self.owner),
+            ("channel", self.channel),
+            ("thresholds", self.thresholds),
+        ];
+        let said = cells
+            .into_iter()
+            .filter_map(|(column, cell)| Some((column.to_owned(), cell?)));
+        BudgetChange {
+            name: self.name,
+            cells: said.collect(),
+        }
+    }
 }
 
 pub(super) async fn run(context: &CommandContext, command: BudgetsCommand) -> anyhow::Result<()> {
@@ -113,6 +192,15 @@ pub(super) async fn run(context: &CommandContext, command: BudgetsCommand) -> an
         BudgetsCommand::List => {
             authorize(&context.actor, Action::ReadChargeback)?;
             (list_budgets(&mut connection).await?, None)
+        }
+        BudgetsCommand::Set(arguments) => {
+            let is_dry_run = arguments.dry_run;
+            let with = (&context.actor, context.clock);
+            let set = set_budget(&mut connection, &arguments.change(), is_dry_run, with).await?;
+            if is_dry_run {
+                return preview(context, &mut connection, set.0, None).await;
+            }
+            set
         }
         BudgetsCommand::Import { file, dry_run, period } => {
             let table = CsvTable::read(&file)?;

@@ -121,6 +121,31 @@ impl Budget {
         self.name == other.name && dates
     }
 
+    /// All budgets once this one is said: others of its name go on before and after its months.
+    pub fn set_among(self, others: Vec<Self>) -> Vec<Self> {
+        let mut all = Vec::with_capacity(others.len() + 1);
+        for other in others {
+            if !other.overlaps(&self) {
+                all.push(other);
+                continue;
+            }
+            if other.valid_from < self.valid_from {
+                all.push(Self {
+                    valid_to: Some(self.valid_from),
+                    ..other.clone()
+                });
+            }
+            if let Some(to) = self.valid_to.filter(|to| other.valid_to.is_none_or(|end| *to < end)) {
+                all.push(Self {
+                    valid_from: to,
+                    ..other
+                });
+            }
+        }
+        all.push(self);
+        all
+    }
+
     /// Yen for one month at the budget's own rate; one in dollars at the rate that is asked.  A longer one in equal parts.
     pub fn month_in_yen(&self, rate: Ratio) -> Option<Amount> {
         let of_month = Amount::from_units(self.amount.units() / self.frequency.months());

@@ -1,4 +1,4 @@
-//! Takes over what finance records: rates, invoices, rules for shared cost, manual pools, cost bases, budgets, and questions.
+//! Takes over what finance records: rates, invoices, rules for shared cost, manual pools, cost bases, and questions.
 //!
 //! Each is one transaction that takes all or nothing, and never touches what a closed month rests on.
 
@@ -8,7 +8,6 @@ use sqlx::{Connection, PgConnection};
 use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, NotAllowed, authorize};
 use crate::domain::allocation::{AllocationRule, check_pool};
-use crate::domain::budget::{Budget, BudgetScope};
 use crate::domain::chargeback::{Moved, Reporting};
 use crate::domain::close::MonthState;
 use crate::domain::cost_basis::BasisOfPayer;
@@ -21,13 +20,11 @@ use crate::domain::period::BillingPeriod;
 use crate::domain::principal::Principal;
 use crate::domain::rate::{Rate, YenRates};
 use crate::jobs::allocate::preview_rules;
-use crate::sources::budget_csv::read_budgets;
 use crate::sources::csv_table::{CsvError, CsvTable};
 use crate::sources::directory_csv::RowError;
 use crate::sources::finance_csv::read_allocation_rules;
 use crate::store::allocation::replace_rules;
 use crate::store::books::{Leaves, assemble, billed_by_invoice};
-use crate::store::budgets::replace_budgets;
 use crate::store::cost_bases::record_basis;
 use crate::store::directory::{get_directory, list_departments};
 use crate::store::invoices::{delete_invoice, list_invoices, record_invoice};
@@ -426,45 +423,4 @@ pub async fn keep_basis(
     }
     record_basis(&mut transaction, basis, clock.now()).await?;
     Ok(transaction.commit().await?)
-}
-
-/// Takes over all budgets as a new version; with a dry run only checks them.
-pub async fn keep_budgets(
-    connection: &mut PgConnection,
-    table: &CsvTable,
-    is_dry_run: bool,
-    (actor, clock): (&Actor, Clock),
-) -> Result<(Vec<Budget>, Option<i32>), RegisterError> {
-    authorize(actor, Action::KeepRegisters)?;
-    let budgets = read_budgets(table)?;
-    let mut transaction = connection.begin().await?;
-    let directory = get_directory(&mut transaction).await?;
-    for budget in &budgets {
-        let code = &budget.code;
-        let is_known = match budget.scope {
-            BudgetScope::Department => directory.departments.iter().any(|known| known.code == *code),
-            BudgetScope::Project => directory.projects.iter().any(|known| known.code == *code),
-            BudgetScope::Person => directory.people.iter().any(|known| known.person_id == *code),
-            BudgetScope::Company | BudgetScope::Family | BudgetScope::Account => true,
-        };
-        if !is_known {
-            let what = format!(
-                "budget '{}': {} '{code}' is not in the directory",
-                budget.name, budget.scope
-            );
-            return Err(RegisterError::Invalid(what));
-        }
-        let owner = &budget.owner_person_id;
-        if !owner.is_empty() && !directory.people.iter().any(|known| known.person_id == *owner) {
-            let what = format!("budget '{}': its owner '{owner}' is not in the directory", budget.name);
-            return Err(RegisterError::Invalid(what));
-        }
-    }
-    if is_dry_run {
-        return Ok((budgets, None));
-    }
-    let version = replace_budgets(&mut transaction, &budgets, &actor.name, clock.now()).await?;
-    request_run(&mut transaction, JobName::EvaluateBudgets, &actor.name, clock.now()).await?;
-    transaction.commit().await?;
-    Ok((budgets, Some(version)))
 }

@@ -1,8 +1,11 @@
 //! Budgets as finance keeps them in a file.
 
+use std::collections::BTreeMap;
+
 use super::csv_table::{CsvError, CsvLine, CsvTable};
 use crate::domain::budget::{Budget, BudgetBasis, BudgetScope, Frequency};
 use crate::domain::money::Amount;
+use crate::domain::period::BillingPeriod;
 use crate::domain::threshold::Threshold;
 
 const COLUMNS: &[&str] = &[
@@ -39,6 +42,30 @@ pub fn read_budgets(table: &CsvTable) -> Result<Vec<Budget>, CsvError> {
         budgets.push((line.line, budget));
     }
     Ok(budgets.into_iter().map(|(_, budget)| budget).collect())
+}
+
+/// A budget as a row of such a file.
+pub fn row_of(budget: &Budget) -> BTreeMap<String, String> {
+    let flag = |is_on: bool| if is_on { "yes" } else { "no" }.to_owned();
+    let month = |month: Option<BillingPeriod>| month.map(|month| month.to_string()).unwrap_or_default();
+    let cells = [
+        ("name", budget.name.clone()),
+        ("scope", budget.scope.to_string()),
+        ("code", budget.code.clone()),
+        ("frequency", budget.frequency.to_string()),
+        ("currency", budget.currency.clone()),
+        ("amount", budget.amount.to_string()),
+        ("rate", budget.rate.map(|rate| rate.to_string()).unwrap_or_default()),
+        ("valid_from", budget.valid_from.to_string()),
+        ("valid_to", month(budget.valid_to)),
+        ("basis", budget.basis.to_string()),
+        ("with_allocated", flag(budget.with_allocated)),
+        ("with_tax", flag(budget.with_tax)),
+        ("owner_person_id", budget.owner_person_id.clone()),
+        ("channel", budget.channel.clone()),
+        ("thresholds", Threshold::list_text(&budget.thresholds)),
+    ];
+    cells.map(|(column, cell)| (column.to_owned(), cell)).into()
 }
 
 fn budget(line: &CsvLine<'_>) -> Result<Budget, CsvError> {
@@ -91,6 +118,50 @@ mod tests {
         let text = format!("name,scope,code,frequency,currency,amount,rate,valid_from,valid_to,with_tax\n{rows}");
         let table = CsvTable::parse(std::path::Path::new("budgets.csv"), text.as_bytes());
         table.and_then(|table| read_budgets(&table)).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_row_is_read_back_as_it_was() {
+        let budgets = read("sales,department,sales,quarter,JPY,1000000,150.25,2026-04,2026-10,yes\n");
+        let budgets = budgets.unwrap_or_else(|e| panic!("{e}"));
+        let table = CsvTable::of_rows("budgets", &[row_of(&budgets[0])]);
+        let again = table
+            .and_then(|table| read_budgets(&table))
+            .unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(again, budgets);
+    }
+
+    #[test]
+    fn a_budget_that_is_set_leaves_what_is_before_and_after() {
+        let months = |budgets: &[Budget]| -> Vec<String> {
+            let of = |b: &Budget| {
+                format!(
+                    "{} {} {}..{}",
+                    b.name,
+                    b.amount,
+                    b.valid_from,
+                    b.valid_to.map(|to| to.to_string()).unwrap_or_default()
+                )
+            };
+            budgets.iter().map(of).collect()
+        };
+        let read = |rows: &str| read(rows).unwrap_or_else(|e| panic!("{e}"));
+        let old = read("a,company,,month,JPY,1,150,2026-04,,\nb,company,,month,JPY,9,150,2026-04,,\n");
+        let set = |row: &str| months(&read(row).remove(0).set_among(old.clone()));
+        assert_eq!(
+            set("a,company,,month,JPY,2,150,2026-10,2026-12,"),
+            [
+                "a 1 2026-04..2026-10",
+                "a 1 2026-12..",
+                "b 9 2026-04..",
+                "a 2 2026-10..2026-12"
+            ]
+        );
+        assert_eq!(
+            set("a,company,,month,JPY,2,150,2026-04,,"),
+            ["b 9 2026-04..", "a 2 2026-04.."]
+        );
+        assert_eq!(set("c,company,,month,JPY,2,150,2026-04,,").len(), 3);
     }
 
     #[test]

@@ -38,6 +38,14 @@ pub async fn list_budgets(connection: &mut PgConnection) -> StoreResult<Vec<Budg
     budgets.collect()
 }
 
+/// One change of the budgets at a time; reading goes on.
+pub async fn lock_budgets(connection: &mut PgConnection) -> StoreResult<()> {
+    sqlx::query!("lock table budget_versions in share row exclusive mode")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Stores a new version of all budgets.
 pub async fn replace_budgets(
     connection: &mut PgConnection,

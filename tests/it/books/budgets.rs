@@ -44,6 +44,38 @@ async fn a_department_is_not_at_its_budget_for_reasons_that_add_up() {
         let (_, refused) = company.refused(&["budgets", "import", &wrong]).await;
         assert!(refused.contains(said), "{refused}");
     }
+    // One is set from November on: what is not said stays, and so do the others.
+    let set = ["budgets", "set", "Sales", "--from", "2026-11", "--amount", "12000"];
+    company.run(&[&set[..], &["--dry-run"]].concat()).await;
+    company.run(&set).await;
+    let listed = company.json(&["budgets", "list"]).await;
+    let of_sales: Vec<(String, String, String)> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|budget| budget["name"] == "Sales")
+        .map(|budget| {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            (
+                text(&budget["valid_from"]),
+                text(&budget["valid_to"]),
+                text(&budget["amount"]["amount"]),
+            )
+        })
+        .collect();
+    let row = |from: &str, to: &str, amount: &str| (from.to_owned(), to.to_owned(), amount.to_owned());
+    assert_eq!(
+        of_sales,
+        [row("2026-04", "2026-11", "10000"), row("2026-11", "", "12000")]
+    );
+    assert_eq!(listed.as_array().unwrap().len(), 4);
+    let (_, refused) = company
+        .refused(&["budgets", "set", "New", "--from", "2026-11", "--amount", "0"])
+        .await;
+    assert!(
+        refused.contains("budget 'New'") && refused.contains("scope"),
+        "{refused}"
+    );
     let view = company.json(&["chargeback", "why", "2026-10", "--budget"]).await;
     let of = |code: &str| -> Value {
         let found = view["departments"]
