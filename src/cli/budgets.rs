@@ -61,7 +61,7 @@ pub(super) enum BudgetsCommand {
         refuse: bool,
     },
     /// Set one budget from a month on; what is not said stays as it is, and so do all others
-    Set(SetArguments),
+    Set(Box<SetArguments>),
     /// Take over all budgets from CSV as a new version; see docs/BUDGETS.md for the columns
     Import {
         file: PathBuf,
