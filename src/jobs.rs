@@ -17,6 +17,7 @@ pub mod keep_registers;
 pub mod load_export;
 mod load_exports;
 pub mod post_journal;
+pub mod posted_before;
 pub mod raise_budget;
 pub mod reclass_month;
 mod recount_charges;

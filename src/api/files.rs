@@ -12,21 +12,21 @@ use crate::documents::encoding::Encoding;
 use crate::documents::focus::{FocusVersion, focus_csv, focus_parquet};
 use crate::documents::intercompany::{intercompany, origins};
 use crate::documents::journal::template::{Template, presets};
-use crate::documents::journal::{Journal, Slip, SlipKind, WORKBOOK, cancelled, entities_of, journal};
+use crate::documents::journal::{Journal, WORKBOOK, cancelled, entities_of, journal};
 use crate::documents::workbook::{WorkbookParts, workbook};
 use crate::documents::{Language, SealedStatement, names_of_departments};
 use crate::domain::actor::{Action, Actor, authorize};
-use crate::domain::close::MonthState;
 use crate::domain::digest::sha256;
 use crate::domain::directory::Directory;
 use crate::domain::journal::{JournalSettings, Mapping};
 use crate::domain::period::BillingPeriod;
+use crate::jobs::posted_before::PostedBefore;
 use crate::store::StoreResult;
 use crate::store::chargeback::list_person_names;
 use crate::store::directory::get_directory;
-use crate::store::files::{FileKey, KeptJournal, count_taken, find_file, keep_file, list_journals, note_download};
+use crate::store::files::{FileKey, count_taken, find_file, keep_file, note_download};
 use crate::store::invoices::list_invoices;
-use crate::store::month::{PostedSlip, find_state, list_posted};
+use crate::store::month::find_state;
 use crate::store::sealed_directories::find_directory;
 use crate::store::statements::{Statement, find_known_on, find_statement, list_lines, list_statements};
 use crate::store::tokens::note_personal_data_read;
@@ -286,11 +286,10 @@ impl Making {
         let sealed = read_sealed(connection, statement, question.with_people).await?;
         match (&question.kind, &self.template) {
             (FileKind::Journal(preset), Some(template)) => {
-                posted.check_date(&sealed, question.posting_date)?;
+                posted.check_date(sealed.period, sealed.state, question.posting_date)?;
                 let entity = question.legal_entity.as_deref();
                 let system = preset.trim_end_matches(SHEET);
                 let journal = self.journal(&sealed, posted, (system, entity), question)?;
-                posted.check_known(&sealed, &journal.legal_entity)?;
                 let content = match is_sheet(preset) {
                     true => template.write_sheet(&journal)?,
                     false => template.write(&journal, question.encoding)?,
@@ -303,10 +302,12 @@ impl Making {
                 let entities = if self.settings.sources.is_empty() {
                     Vec::new()
                 } else {
-                    entities_of(&sealed, &self.settings)?
+                    let mut entities = BTreeSet::from_iter(entities_of(&sealed, &self.settings)?);
+                    entities.extend(posted.entities_that_hold(sealed.period)?);
+                    entities.into_iter().collect()
                 };
                 if !entities.is_empty() {
-                    posted.check_date(&sealed, question.posting_date)?;
+                    posted.check_date(sealed.period, sealed.state, question.posting_date)?;
                 }
                 for entity in entities {
                     let of_entity = (WORKBOOK, Some(entity.as_str()));
@@ -338,7 +339,8 @@ impl Making {
         }
     }
 
-    /// The journal of one legal entity: what an earlier version posted is taken back first, exactly as its file had it.
+    /// The journal of one legal entity: what an earlier version posted is taken back first, exactly as its file
+    /// had it.
     fn journal(
         &self,
         sealed: &SealedStatement,
@@ -346,110 +348,17 @@ impl Making {
         (system, entity): (&str, Option<&str>),
         question: &FileQuestion,
     ) -> anyhow::Result<Journal> {
-        let mut made = journal(sealed, &self.settings, system, entity, question.posting_date)?;
-        check_complete(&made)?;
-        if let Some(kept) = posted.journal_of(&made.legal_entity) {
-            let before: Journal = serde_json::from_value(kept.journal.clone())
-                .with_context(|| format!("an earlier journal of {} cannot be read", sealed.period))?;
-            // What that file itself took back stays taken back.
-            let mut own: Vec<Slip> = before.slips;
-            own.retain(|slip| slip.kind != SlipKind::Cancellation);
-            // The books hold what was said to be posted.  Where they number slips themselves, none of the file's is named: they hold it whole.
-            let held = posted.slips_of(&made.legal_entity);
-            if own.iter().any(|slip| held.contains(slip.number.as_str())) {
-                own.retain(|slip| held.contains(slip.number.as_str()));
-            }
-            made.slips.splice(0..0, own.into_iter().map(cancelled));
-        }
-        Ok(made)
-    }
-}
-
-/// What the company's books hold of earlier versions of a month.
-struct PostedBefore {
-    /// Earlier statements of the same state, the newest first.
-    superseded: Vec<PostedStatement>,
-    has_accrual: bool,
-}
-
-struct PostedStatement {
-    version: i32,
-    slips: Vec<PostedSlip>,
-    journals: Vec<KeptJournal>,
-}
-
-impl PostedStatement {
-    /// Whether the books of a legal entity hold it.  Slips that no file named are of every entity, until somebody names one.
-    fn is_in_books_of(&self, legal_entity: &str) -> bool {
-        let is_named = self.slips.iter().any(|posted| !posted.legal_entity.is_empty());
-        !is_named || self.slips.iter().any(|posted| posted.legal_entity == legal_entity)
-    }
-}
-
-impl PostedBefore {
-    async fn read(connection: &mut PgConnection, statement: &Statement) -> anyhow::Result<Self> {
-        let mut posted = Self {
-            superseded: Vec::new(),
-            has_accrual: false,
+        let held = |entity: &str| posted.held_by(entity, sealed.period);
+        let charged = entities_of(sealed, &self.settings)?;
+        let mut made = match entity.filter(|entity| !charged.iter().any(|of| of == entity)) {
+            // The new version charges it nothing; its books still hold what an earlier one did.
+            Some(entity) if !held(entity)?.is_empty() => Journal::without_lines(entity),
+            _ => journal(sealed, &self.settings, system, entity, question.posting_date)?,
         };
-        for earlier in list_statements(connection, statement.period).await? {
-            let slips = list_posted(connection, earlier.statement_id).await?;
-            if earlier.version >= statement.version || slips.is_empty() {
-                continue;
-            }
-            posted.has_accrual |= earlier.state == MonthState::Provisional;
-            if earlier.state == statement.state {
-                posted.superseded.push(PostedStatement {
-                    version: earlier.version,
-                    slips,
-                    journals: list_journals(connection, earlier.statement_id).await?,
-                });
-            }
-        }
-        posted.superseded.sort_by_key(|of| std::cmp::Reverse(of.version));
-        Ok(posted)
-    }
-
-    /// The newest statement that the books of a legal entity hold: an entity may have posted an older one than another.
-    fn held_by(&self, legal_entity: &str) -> Option<&PostedStatement> {
-        self.superseded.iter().find(|of| of.is_in_books_of(legal_entity))
-    }
-
-    fn journal_of(&self, legal_entity: &str) -> Option<&KeptJournal> {
-        let mut journals = self.held_by(legal_entity)?.journals.iter();
-        journals.find(|kept| kept.legal_entity == legal_entity)
-    }
-
-    /// The numbers of the slips that the books of a legal entity hold of the version that is taken back.
-    fn slips_of(&self, legal_entity: &str) -> BTreeSet<&str> {
-        let slips = self.held_by(legal_entity).into_iter().flat_map(|held| &held.slips);
-        let own = slips.filter(|posted| posted.legal_entity.is_empty() || posted.legal_entity == legal_entity);
-        own.map(|posted| posted.slip.as_str()).collect()
-    }
-
-    /// What was posted is taken back as its file had it, so there is one.
-    fn check_known(&self, sealed: &SealedStatement, legal_entity: &str) -> anyhow::Result<()> {
-        if let Some(held) = self.held_by(legal_entity) {
-            anyhow::ensure!(
-                self.journal_of(legal_entity).is_some(),
-                "statement {0} of {1} is posted, and no file says what its slips hold for {legal_entity}: export its journal first, with --statement {0}",
-                held.version,
-                sealed.period
-            );
-        }
-        Ok(())
-    }
-
-    /// The accrual is in the service month already: the actual goes to another.
-    fn check_date(&self, sealed: &SealedStatement, posting_date: Option<NaiveDate>) -> anyhow::Result<()> {
-        let next = sealed.period.next().first_day();
-        let needs_date = self.has_accrual && sealed.state == MonthState::Final;
-        anyhow::ensure!(
-            !needs_date || posting_date.is_some_and(|date| date >= next),
-            "the accrual of {} is posted and reversed on {next}: give the actual a --posting-date from then on, or the month has the cost twice",
-            sealed.period
-        );
-        Ok(())
+        check_complete(&made)?;
+        let taken_back = held(&made.legal_entity)?.into_iter().map(cancelled);
+        made.slips.splice(0..0, taken_back);
+        Ok(made)
     }
 }
 

@@ -100,7 +100,7 @@ pub const KNOWN_SETTINGS: &[(&str, &str, &str)] = &[
     ("journal.templates", "[]", "further column templates, as TOML files"),
     (
         "journal.text",
-        "\"Claude利用料 {month} {department}\"",
+        "\"Claude {month} {department}\"",
         "text of a journal line, with {month}, {department}, {code} and {version}",
     ),
     (

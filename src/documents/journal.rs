@@ -176,6 +176,20 @@ pub struct Journal {
     pub charged: i128,
 }
 
+impl Journal {
+    /// Of a legal entity that a statement charges nothing.
+    pub fn without_lines(legal_entity: &str) -> Self {
+        Self {
+            legal_entity: legal_entity.to_owned(),
+            slips: Vec::new(),
+            own_moved: 0,
+            own_share: 0,
+            tax_elsewhere: 0,
+            charged: 0,
+        }
+    }
+}
+
 /// Makes the slips of a statement for the departments of one legal entity.
 pub fn journal(
     statement: &SealedStatement,

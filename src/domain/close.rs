@@ -112,24 +112,23 @@ pub struct CloseFacts<'f> {
     pub findings: &'f [Finding],
 }
 
-/// Journals that do not balance stand in the way for good; those that cannot be made yet are a matter of the settings.
+/// Journals that do not balance stand in the way for good, and so do those that cannot be made: nobody could have added them up.
 fn journal_check(journal: &JournalStanding) -> Check {
-    let check = |is_hard, message: String| {
+    let check = |message: String| {
         let action = "look at [[journal.sources]] and 'anbun chargeback export --as intercompany'";
-        Check::new("journal", is_hard, message, action)
+        Check::new("journal", true, message, action)
     };
     match journal {
-        JournalStanding::NotMade => check(true, "no journal is made: [[journal.sources]] names nobody".to_owned()),
-        JournalStanding::Balances { debits } => check(
-            true,
-            format!("debits equal credits, {debits} JPY, and what one legal entity owes another stands in both books"),
-        ),
+        JournalStanding::NotMade => check("no journal is made: [[journal.sources]] names nobody".to_owned()),
+        JournalStanding::Balances { debits } => check(format!(
+            "debits equal credits, {debits} JPY, and what one legal entity owes another stands in both books"
+        )),
         JournalStanding::Differs { difference } => {
             let message = format!("the journals of the legal entities are {difference} JPY from balancing");
-            check(true, message).failing(Amount::from_whole(*difference))
+            check(message).failing(Amount::from_whole(*difference))
         }
         JournalStanding::CannotBeMade(what) => {
-            check(false, format!("its journal cannot be made: {what}")).failing(Amount::ZERO)
+            check(format!("its journal cannot be made: {what}")).failing(Amount::ZERO)
         }
     }
 }

@@ -154,6 +154,7 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
         steps.push(step(StepName::TaxOfOtherServices, -others(true), -group.other_tax));
         steps.push(step(StepName::BillOfThisChargeback, own, group.total));
     }
+    steps.extend(steps_without_bill(ledger, invoices));
     // What finance adds by hand is in yen and no dollars.
     let in_dollars = |posting: &Posting| {
         let bills = converted.groups[posting.group].bills.iter();
@@ -182,6 +183,46 @@ pub fn steps(ledger: &Ledger, invoiced: &Converted, converted: &Converted, invoi
     let all = converted.postings.iter().map(in_dollars).sum();
     push(StepName::Statement, (all, converted.total()));
     steps
+}
+
+/// Recorded invoices that no line of the bill names: nothing explains them.
+fn steps_without_bill(ledger: &Ledger, invoices: &[Invoice]) -> Vec<Step> {
+    let counts = effective(invoices);
+    let named: Vec<&str> = ledger
+        .bills
+        .iter()
+        .filter_map(|bill| bill.invoice.as_deref())
+        .filter_map(|id| counts.get(id).map(|invoice| invoice.invoice_id.as_str()))
+        .collect();
+    // One that a corrected invoice takes the place of is history.
+    let is_history = |invoice: &Invoice| {
+        let counting = counts.get(invoice.invoice_id.as_str());
+        counting.is_some_and(|counting| counting.invoice_id != invoice.invoice_id)
+    };
+    let alone = invoices
+        .iter()
+        .filter(|invoice| !named.contains(&invoice.invoice_id.as_str()) && !is_history(invoice));
+    let steps = alone.flat_map(|invoice| {
+        let totals = invoice.totals();
+        let net_jpy = Amount::from_whole(totals.map_or(0, |totals| totals.net));
+        let tax_jpy = Amount::from_whole(totals.map_or(0, |totals| totals.tax));
+        let step = |name, usd, jpy| Step {
+            name,
+            invoice: Some(invoice.invoice_id.clone()),
+            usd,
+            jpy,
+        };
+        [
+            step(StepName::InvoiceNet, invoice.net_usd, net_jpy),
+            step(StepName::InvoiceTax, invoice.tax_usd(), tax_jpy),
+            step(
+                StepName::Unexplained,
+                -(invoice.net_usd + invoice.tax_usd()),
+                -(net_jpy + tax_jpy),
+            ),
+        ]
+    });
+    steps.collect()
 }
 
 /// What the bill of a group that is converted at a rate comes to: by its invoice in dollars where it is recorded.  `jpy` is the yen of

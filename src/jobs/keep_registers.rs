@@ -2,6 +2,8 @@
 //!
 //! Each is one transaction that takes all or nothing, and never touches what a closed month rests on.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection};
 
@@ -13,7 +15,7 @@ use crate::domain::close::MonthState;
 use crate::domain::cost_basis::BasisOfPayer;
 use crate::domain::directory::{Department, departments_in};
 use crate::domain::finding::Finding;
-use crate::domain::invoice::{Invoice, InvoiceKind, compare_invoices};
+use crate::domain::invoice::{BilledTotals, Invoice, InvoiceKind, compare_invoices};
 use crate::domain::job::JobName;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
@@ -207,13 +209,25 @@ pub async fn keep_invoices(
         match (state, invoice.kind) {
             (MonthState::Locked, InvoiceKind::Corrected) => {
                 return Err(RegisterError::Conflict(format!(
-                    "{}{} is locked, and invoice {} corrects one that it rests on; record what it changes as a refund or as a further invoice",
+                    "{}{} is locked, and invoice {} corrects one that it rests on: {BOOK_BY_HAND}",
                     of_id(),
                     invoice.period,
                     invoice.invoice_id
                 )));
             }
-            (MonthState::Locked, InvoiceKind::Invoice | InvoiceKind::Refund) => {}
+            (MonthState::Locked, InvoiceKind::Invoice | InvoiceKind::Refund) => {
+                if !billed(&mut transaction, invoice.period)
+                    .await?
+                    .contains_key(&invoice.invoice_id)
+                {
+                    return Err(RegisterError::Conflict(format!(
+                        "{}{} is locked, and no line of its bill names invoice {}, so that it would change nothing: {BOOK_BY_HAND}",
+                        of_id(),
+                        invoice.period,
+                        invoice.invoice_id
+                    )));
+                }
+            }
             _ => refuse_closed(&mut transaction, invoice.period)
                 .await
                 .map_err(|refused| match refused {
@@ -244,11 +258,20 @@ pub async fn keep_invoices(
     Ok(findings)
 }
 
+/// What an invoice of a locked month changes and no bill says.
+const BOOK_BY_HAND: &str = "add what it changes as a manual pool of the next open month ('anbun allocation manual'), or record it once a delivery's lines name it";
+
 async fn differences(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<Vec<Finding>> {
+    let billed = billed(connection, period).await?;
+    let invoices = list_invoices(connection, Some(period)).await?;
+    Ok(compare_invoices(period, &invoices, &billed))
+}
+
+/// What a month's bill says of each invoice that it names.
+async fn billed(connection: &mut PgConnection, period: BillingPeriod) -> StoreResult<BTreeMap<String, BilledTotals>> {
     let departments = list_departments(connection).await?;
     let books = assemble(connection, period, &departments, Reporting::AsBilled, Leaves::None).await?;
-    let billed = billed_by_invoice(&books.ledger);
-    Ok(compare_invoices(period, &books.invoices, &billed))
+    Ok(billed_by_invoice(&books.ledger))
 }
 
 /// Takes an invoice of a month that is not closed out of the register.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, bail};
 use sqlx::PgConnection;
 
+use super::posted_before::PostedBefore;
 use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::directory::{Directory, departments_in};
@@ -106,7 +107,7 @@ fn whose(slip: &str, journals: &[KeptJournal], asked: Option<&str>) -> anyhow::R
 }
 
 /// What the books do not hold yet of a statement's journals: each slip with its legal entity, and each entity that the statement
-/// concerns and that has no journal.  Where none was made, one slip is enough for every entity, until slips are named by entity; a
+/// concerns, or whose books hold an earlier version, and that has no journal; and the reversal of an accrual that is in the books.  Where none was made, one slip is enough for every entity, until slips are named by entity; a
 /// journal without slips has nothing to be posted.
 pub async fn not_posted(
     connection: &mut PgConnection,
@@ -125,7 +126,17 @@ pub async fn not_posted(
     let mut missing: Vec<String> = missing
         .map(|(journal, number)| format!("{number} of {}", journal.legal_entity))
         .collect();
+    let before = PostedBefore::read(connection, statement).await?;
+    // What cannot be told is missing too, and says what to do.
+    match before.accruals_left() {
+        Ok(left) => missing.extend(left),
+        Err(error) => missing.push(format!("{error:#}")),
+    }
     let mut entities = entities_concerned(connection, statement, sources).await?;
+    match before.entities_that_hold(statement.period) {
+        Ok(holding) => entities.extend(holding),
+        Err(error) => missing.push(format!("{error:#}")),
+    }
     entities.retain(|entity| {
         let is_its = |of: &str| of.is_empty() || of == entity;
         !journals.iter().any(|journal| journal.legal_entity == *entity)

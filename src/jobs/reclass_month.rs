@@ -9,14 +9,16 @@ use sqlx::{Connection, PgConnection};
 use crate::clock::Clock;
 use crate::domain::actor::{Action, Actor, authorize};
 use crate::domain::close::MonthState;
+use crate::domain::department_statement::DepartmentAnswer;
 use crate::domain::money::Amount;
 use crate::domain::period::BillingPeriod;
 use crate::domain::text::grouped;
 use crate::store::StoreError;
 use crate::store::database::Database;
+use crate::store::department_statements::list_standings;
 use crate::store::directory::list_departments;
 use crate::store::month::{connect_for_step, find_state};
-use crate::store::statements::list_postings;
+use crate::store::statements::{find_statement, list_postings};
 use crate::store::true_ups::{Reclass, delete_reclass, has_settled_reclass, record_reclass, sum_reclassed};
 
 /// What an approved dispute moves.
@@ -45,6 +47,7 @@ pub async fn reclass(
     let mut connection = connect_for_step(database).await?;
     let mut transaction = connection.begin().await.map_err(StoreError::from)?;
     let statement_id = locked_statement(&mut transaction, period).await?;
+    approved(&mut transaction, statement_id, (from, to), actor).await?;
     let departments = list_departments(&mut transaction).await?;
     for code in [from, to] {
         if !departments.iter().any(|department| department.code == *code) {
@@ -77,6 +80,36 @@ pub async fn reclass(
     let number = record_reclass(&mut transaction, &reclass, clock.now()).await?;
     transaction.commit().await.map_err(StoreError::from)?;
     Ok(number)
+}
+
+/// Where two people close a month, two settle its disputes: one notes what a department disputes, another approves it.
+async fn approved(
+    connection: &mut PgConnection,
+    statement_id: i32,
+    (from, to): (&str, &str),
+    actor: &Actor,
+) -> anyhow::Result<()> {
+    let statement = find_statement(connection, statement_id).await?;
+    if !statement.needs_approver() {
+        return Ok(());
+    }
+    let standings = list_standings(connection, statement_id).await?;
+    let of_these = standings
+        .iter()
+        .filter(|of| of.department == from || of.department == to);
+    let disputed = of_these.filter_map(|of| of.answered.as_ref());
+    let disputed: Vec<_> = disputed.filter(|of| of.answer == DepartmentAnswer::Disputed).collect();
+    let period = statement.period;
+    anyhow::ensure!(
+        !disputed.is_empty(),
+        "neither {from} nor {to} disputes its statement of {period}: note it with 'anbun chargeback answer', and let somebody else approve it"
+    );
+    anyhow::ensure!(
+        disputed.iter().any(|of| of.answered_by != actor.name),
+        "'{}' noted this dispute; somebody else approves it, or [close] two_person is off when a month is closed",
+        actor.name
+    );
+    Ok(())
 }
 
 /// Takes a move back while no closed month has taken it over.

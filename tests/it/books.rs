@@ -16,4 +16,5 @@ mod late_invoices;
 mod october;
 mod provisional;
 mod reorganisation;
+mod taken_back;
 mod true_ups;

@@ -99,6 +99,9 @@ const SIDE_FIELDS: [&str; 7] = [
     "partner",
 ];
 
+/// Whole numbers below this are exact in a worksheet: 2^53.
+const EXACT_NUMBERS: u64 = 9_007_199_254_740_992;
+
 const PRESETS: [&str; 5] = [
     include_str!("../../../templates/journal/freee.toml"),
     include_str!("../../../templates/journal/moneyforward.toml"),
@@ -236,9 +239,13 @@ impl Template {
                 let value = self.columns[usize::from(column)].value.as_str();
                 let is_amount = matches!(value, "{amount}" | "{debit_amount}" | "{credit_amount}");
                 let is_title = self.header && at == 0;
-                match cell.parse::<u32>() {
-                    // What is larger than a worksheet's integers stays text.
-                    Ok(amount) if is_amount && !is_title => sheet.write_number(at, column, amount),
+                match cell.parse::<u64>() {
+                    // What a worksheet's numbers do not hold exactly stays text.
+                    Ok(amount) if is_amount && !is_title && amount < EXACT_NUMBERS =>
+                    {
+                        #[expect(clippy::cast_precision_loss, reason = "every integer up to 2^53 is a double")]
+                        sheet.write_number(at, column, amount as f64)
+                    }
                     _ => sheet.write_string_with_format(at, column, cell, &text),
                 }
                 .map_err(made)?;

@@ -313,7 +313,7 @@ async fn four_months_of_one_company_are_as_they_are_by_hand() {
     company.deliver("2026-10", &october("", 29)).await;
     close("2026-10", "provisional").await;
     expect_files(&company, "2026-10", "-provisional", &["JP01", "JP02"], &[]).await;
-    post(&company, "2026-10", "JP01", &["100111"]).await;
+    post(&company, "2026-10", "JP01", &["100111", "100121"]).await;
     company.deliver("2026-10", &october("JP-10", 31)).await;
     invoices("10.csv", "JP-10,999900001111,Amazon Web Services Japan G.K.,T6011001106696,invoice,,2026-11-04,2026-10,JPY,130.00,19760,charged,0.10,13.00,1976\n").await;
     close("2026-10", "final").await;

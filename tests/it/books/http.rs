@@ -162,6 +162,36 @@ async fn a_month_is_closed_over_http() {
     assert_eq!(lock(secrets[0].clone()).await, 200);
     let (_, said) = company.refused(&["chargeback", "send", "2026-10"]).await;
     assert!(said.contains("[mail] from is not set"), "{said}");
+
+    // A dispute is noted by one, and approved by another.
+    let reclass = [
+        "chargeback",
+        "reclass",
+        "2026-10",
+        "--from",
+        "sales",
+        "--to",
+        "engineering",
+        "--jpy",
+        "500",
+        "--reason",
+        "the role was engineering's",
+    ];
+    let (_, said) = company.refused(&reclass).await;
+    assert!(said.contains("neither sales nor engineering disputes"), "{said}");
+    let dispute = [
+        "chargeback",
+        "answer",
+        "2026-10",
+        "sales",
+        "--dispute",
+        "500",
+        "--reason",
+        "not ours",
+    ];
+    company.run(&dispute).await;
+    let (_, said) = company.refused(&reclass).await;
+    assert!(said.contains("somebody else approves it"), "{said}");
 }
 
 /// Whatever says amounts says what they rest on: by the open books, and as they were sealed.

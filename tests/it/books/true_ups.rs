@@ -247,7 +247,7 @@ async fn an_invoice_that_comes_after_the_lock_says_the_rate() {
     company.deliver("2026-11", &later(10.0)).await;
     let (_, said) = company.refused(&["invoices", "import", &refund("corrected")]).await;
     assert!(
-        said.contains("2026-10 is locked") && said.contains("as a refund"),
+        said.contains("2026-10 is locked") && said.contains("as a manual pool"),
         "{said}"
     );
     let mut lines = bill();
