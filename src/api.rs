@@ -71,6 +71,7 @@ fn documented_routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(steps::close))
         .routes(routes!(steps::lock))
         .routes(routes!(steps::reopen))
+        .routes(routes!(steps::reclass))
         .routes(routes!(department_statements::get_standings))
         .routes(routes!(department_statements::send_statements))
         .routes(routes!(department_statements::post_answer))

@@ -94,6 +94,8 @@ pub struct InvoiceView {
     pub tax_usd: MoneyView,
     pub net_jpy: Option<MoneyView>,
     pub tax_jpy: Option<MoneyView>,
+    /// As the invoice prints it.
+    pub printed_rate: Option<String>,
     /// Its yen over its dollars: evidence, nothing is multiplied by it.
     pub implied_rate: Option<String>,
     pub treatment: &'static str,
@@ -119,6 +121,7 @@ impl InvoiceView {
             tax_usd: MoneyView::new(invoice.tax_usd(), "USD"),
             net_jpy: totals.map(|totals| yen(totals.net)),
             tax_jpy: totals.map(|totals| yen(totals.tax)),
+            printed_rate: invoice.printed_rate.map(|rate| rate.to_string()),
             implied_rate: totals
                 .and_then(|totals| implied_rate(totals.net, invoice.net_usd))
                 .map(|rate| rate.to_string()),

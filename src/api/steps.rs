@@ -15,6 +15,7 @@ use super::acting::{bad, once, read};
 use super::chargeback::parse_period;
 use super::footing::{Footed, footed};
 use super::month::{CheckView, StatementView, check_views};
+use super::view::MoneyView;
 use crate::config::Config;
 use crate::domain::actor::{Action, Actor, NotAllowed, authorize};
 use crate::domain::close::{MonthState, StepError, WaiverError};
@@ -23,6 +24,7 @@ use crate::domain::period::BillingPeriod;
 use crate::http::AppState;
 use crate::http::error::{ApiError, Problem};
 use crate::jobs::close_month::{self, AttributionWords, CloseSettings, Closed};
+use crate::jobs::reclass_month::{self, Move};
 use crate::sources::csv_table::CsvTable;
 use crate::sources::finance_csv::read_journal_mappings;
 use crate::store::StoreError;
@@ -211,6 +213,88 @@ pub async fn reopen(
             .await
             .map_err(refused)?;
             Ok((StatusCode::OK, taken(&state, period, None, Vec::new()).await?))
+        },
+    )
+    .await
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReclassRequest {
+    /// The department that was charged.
+    pub from: String,
+    /// The department whose it was.
+    pub to: String,
+    pub jpy: u64,
+    /// Printed on the statement that takes it over.
+    pub reason: String,
+}
+
+/// Yen that an approved dispute of a locked month moves.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReclassView {
+    /// By which it can be taken back while no closed month has it.
+    pub number: i32,
+    pub period: String,
+    pub from: String,
+    pub to: String,
+    pub amount: MoneyView,
+}
+
+/// Approve a dispute of a locked month: the next open month takes it over.
+#[utoipa::path(
+    post,
+    path = "/api/v1/chargeback/{period}/reclass",
+    tag = "chargeback",
+    params(("period" = String, Path, description = "Month as YYYY-MM"), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = ReclassRequest,
+    responses(
+        (status = 201, body = Footed<ReclassView>),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn reclass(
+    State(state): State<AppState>,
+    Extension(actor): Extension<Actor>,
+    Path(period): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    authorize(&actor, Action::CloseMonths)?;
+    let period = parse_period(&period)?;
+    let request: ReclassRequest = read(&body)?;
+    let wanted = Move {
+        from: request.from,
+        to: request.to,
+        jpy: request.jpy,
+        reason: request.reason,
+    };
+    once(
+        &state,
+        &actor,
+        &headers,
+        &format!("reclass {period}"),
+        &body,
+        async || {
+            let moved = reclass_month::reclass(&state.database, period, &wanted, (&actor, state.clock)).await;
+            let number = moved.map_err(|error| match error.downcast::<StoreError>() {
+                Ok(error) => ApiError::Internal(error),
+                Err(error) => ApiError::Conflict(error.to_string()),
+            })?;
+            let view = ReclassView {
+                number,
+                period: period.to_string(),
+                from: wanted.from.clone(),
+                to: wanted.to.clone(),
+                amount: MoneyView::new(Amount::from_whole(wanted.jpy.into()), "JPY"),
+            };
+            let mut connection = state.database.pool.acquire().await?;
+            Ok((
+                StatusCode::CREATED,
+                footed(&state, &mut connection, [period], view).await?,
+            ))
         },
     )
     .await

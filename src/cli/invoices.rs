@@ -74,6 +74,9 @@ pub(super) struct AddArguments {
     net_usd: Amount,
     #[arg(long, allow_hyphen_values = true)]
     net_jpy: Option<i128>,
+    /// Yen for a dollar, as the invoice prints it: a check of what is typed
+    #[arg(long)]
+    printed_rate: Option<Decimal>,
     #[arg(long, value_parser = ["charged", "reverse_charge", "none", "undecided"])]
     treatment: String,
     /// Rate and tax, such as 0.10=12.34 USD or 0.10=12.34/1974 with yen; once for each rate
@@ -144,6 +147,7 @@ fn invoice_of(arguments: AddArguments) -> anyhow::Result<Invoice> {
         currency: arguments.currency,
         net_usd: arguments.net_usd,
         net_jpy: arguments.net_jpy,
+        printed_rate: arguments.printed_rate,
         treatment: TaxTreatment::parse(&arguments.treatment).unwrap_or(TaxTreatment::Undecided),
         taxes: arguments.tax,
         file_name: arguments.file.as_ref().and_then(name).unwrap_or_default(),

@@ -66,6 +66,8 @@ pub struct Invoice {
     pub net_usd: Amount,
     /// Of an invoice in yen.
     pub net_jpy: Option<i128>,
+    /// Yen for a dollar as the invoice prints it: evidence and a check, never a multiplier.
+    pub printed_rate: Option<Decimal>,
     pub treatment: TaxTreatment,
     pub taxes: Vec<InvoiceTax>,
     pub file_name: String,
@@ -88,6 +90,9 @@ impl Invoice {
             return Err(
                 "an invoice in JPY has its net and its tax in both currencies, one in USD in dollars only".to_owned(),
             );
+        }
+        if self.printed_rate.is_some_and(|rate| rate <= Decimal::ZERO || !is_yen) {
+            return Err("a printed rate is above 0, and of an invoice in JPY".to_owned());
         }
         let number = self.registration_number.as_bytes();
         let is_number = number.len() == 14 && number[0] == b'T' && number[1..].iter().all(u8::is_ascii_digit);
@@ -284,6 +289,64 @@ pub fn yen_of(
     (Conversion::Whole(rates), used)
 }
 
+/// An invoice whose printed rate does not make its yen of its dollars: one of the three is typed wrong.
+fn printed_otherwise(invoice: &Invoice) -> Option<Finding> {
+    let (printed, yen) = (
+        invoice.printed_rate?,
+        Decimal::from_i128_with_scale(invoice.net_jpy?, 0),
+    );
+    let by_rate = invoice.net_usd.to_decimal()?.checked_mul(printed)?;
+    // A printed rate is rounded itself: a yen, and a thousandth.
+    let allowed = Decimal::ONE + yen.abs() / Decimal::ONE_THOUSAND;
+    if (by_rate - yen).abs() <= allowed {
+        return None;
+    }
+    let finding = Finding::new(
+        "printed_rate_differs",
+        Severity::Error,
+        invoice.invoice_id.clone(),
+        format!(
+            "it prints {} yen for a dollar, by which its net is {} JPY, and {yen} JPY are recorded",
+            printed.normalize(),
+            by_rate.round()
+        ),
+        "compare net in dollars, net in yen and rate with the paper; record it again if one was typed wrong",
+    );
+    Some(finding.with_cost(invoice.net_usd, "USD", 0))
+}
+
+/// An invoice's yen for a dollar may be this far from the policy's rate, in per cent, before somebody looks at both.
+const ODD_RATE_PERCENT: i64 = 5;
+
+/// Invoices whose yen for a dollar, as printed or implied, are far from the month's own rate: a figure may be typed wrong.
+pub fn odd_rates(invoices: &[Invoice], policy: &RateUsed) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for invoice in invoices {
+        let implied = invoice
+            .totals()
+            .and_then(|totals| implied_rate(totals.net, invoice.net_usd));
+        let Some(implied) = implied.filter(|_| !policy.value.is_zero()) else {
+            continue;
+        };
+        let off = (implied - policy.value).abs() * Decimal::ONE_HUNDRED;
+        if off <= policy.value * Decimal::from(ODD_RATE_PERCENT) {
+            continue;
+        }
+        let finding = Finding::new(
+            "invoice_rate_odd",
+            Severity::Warning,
+            invoice.invoice_id.clone(),
+            format!(
+                "its yen are {implied} for a dollar, and the month's own rate is {}: more than {ODD_RATE_PERCENT} % apart",
+                policy.value.normalize()
+            ),
+            "compare its net in yen and in dollars with the paper, and the rate with the bank's",
+        );
+        findings.push(finding.with_cost(invoice.net_usd, "USD", 0));
+    }
+    findings
+}
+
 /// How far the dollars of an invoice and of its bill may be apart: AWS rounds each line of an invoice to the cent, and a large
 /// invoice has a line for every account and service.
 const INVOICE_ROUNDING_MAX: Amount = Amount::from_units(50_000_000_000);
@@ -381,6 +444,7 @@ pub fn compare_invoices(
             ));
         }
     }
+    findings.extend(invoices.iter().filter_map(printed_otherwise));
     for (id, bill) in billed {
         if !effective.contains_key(id.as_str()) {
             let finding = Finding::new(
@@ -413,6 +477,7 @@ mod tests {
             currency: "USD".to_owned(),
             net_usd: Amount::ZERO,
             net_jpy: None,
+            printed_rate: None,
             treatment: TaxTreatment::None,
             taxes: Vec::new(),
             file_name: String::new(),

@@ -94,9 +94,12 @@ pub fn read_allocation_rules(table: &CsvTable, departments: &[String]) -> Result
         };
         let pool = line.required("pool")?;
         check_pool(&pool).map_err(|what| line.refuse("pool", what))?;
-        let method = Method::parse(&line.required("method")?, &line.text("members"));
+        let name = line.required("method")?;
+        let is_named = Method::NAMES.contains(&name.as_str());
+        let refused = if is_named { "members" } else { "method" };
+        let method = Method::parse(&name, &line.text("members"));
         let rule = AllocationRule {
-            method: method.map_err(|what| line.refuse("method", what))?,
+            method: method.map_err(|what| line.refuse(refused, what))?,
             fallback: line.optional("fallback"),
             legal_entity: line.optional("legal_entity"),
             valid_from: line
@@ -128,7 +131,7 @@ pub fn read_allocation_rules(table: &CsvTable, departments: &[String]) -> Result
 
 /// Reads invoices.  An invoice with several tax rates has a line for each; its other cells are the same on all of them.
 pub fn read_invoices(table: &CsvTable) -> Result<Vec<Invoice>, CsvError> {
-    table.expect_columns(INVOICE_COLUMNS, &["file_name", "file_sha256"])?;
+    table.expect_columns(INVOICE_COLUMNS, &["file_name", "file_sha256", "printed_rate"])?;
     let mut invoices: Vec<(CsvLine<'_>, Invoice)> = Vec::new();
     let mut seen: HashMap<String, usize> = HashMap::new();
     for line in table.lines() {
@@ -236,6 +239,7 @@ fn read_invoice(line: &CsvLine<'_>) -> Result<Invoice, CsvError> {
         currency: required("currency")?,
         net_usd: amount("net_usd")?.ok_or_else(|| line.refuse("net_usd", "it is empty"))?,
         net_jpy: yen("net_jpy")?,
+        printed_rate: line.parsed("printed_rate", "rate")?,
         treatment: TaxTreatment::parse(&treatment).ok_or_else(|| {
             line.refuse(
                 "treatment",
@@ -313,7 +317,7 @@ mod tests {
             (
                 "sum",
                 "tax,fixed,sales=0.5;it=0.4,,,2026-04,\n",
-                "line 2, column method: the shares sum to 0.9 and not to 1",
+                "line 2, column members: the shares sum to 0.9 and not to 1",
             ),
             (
                 "who",

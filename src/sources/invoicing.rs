@@ -116,6 +116,7 @@ fn read(summary: &InvoiceSummary, id: &str, payer: &str, period: BillingPeriod) 
             true => Some(yen(paid.total_amount_before_tax(), "net")?),
             false => None,
         },
+        printed_rate: is_yen.then(|| exchange_rate(paid)).flatten(),
         currency,
         treatment: match taxes.iter().any(|tax| !tax.usd.is_zero()) {
             true => TaxTreatment::Charged,
@@ -130,6 +131,13 @@ fn read(summary: &InvoiceSummary, id: &str, payer: &str, period: BillingPeriod) 
 
 fn issue_date(summary: &InvoiceSummary) -> Option<NaiveDate> {
     DateTime::from_timestamp(summary.issued_date()?.secs(), 0).map(|time| time.date_naive())
+}
+
+/// The yen for a dollar that AWS says it used; none where it says nothing that can be one.
+fn exchange_rate(paid: &InvoiceCurrencyAmount) -> Option<Decimal> {
+    let details = paid.currency_exchange_details()?;
+    let rate: Decimal = details.rate()?.parse().ok()?;
+    (rate > Decimal::ONE).then(|| rate.normalize())
 }
 
 /// The taxes by rate, in dollars and in the yen that they became.

@@ -26,7 +26,7 @@ use crate::domain::chargeback::Reporting;
 use crate::domain::cost_basis::{self, BothMeasures, CostBasis, basis_in};
 use crate::domain::directory::{Department, departments_in};
 use crate::domain::finding::Finding;
-use crate::domain::invoice::{BilledTotals, Invoice, RateOfBill, compare_invoices, yen_of};
+use crate::domain::invoice::{BilledTotals, Invoice, RateOfBill, compare_invoices, odd_rates, yen_of};
 use crate::domain::money::{Amount, Ratio};
 use crate::domain::period::BillingPeriod;
 use crate::domain::rate::{ChargebackRate, nobody_said};
@@ -153,6 +153,8 @@ pub async fn assemble_by(
             findings.extend(missing);
             policy_rate = Ratio::of_rate(policy.value).ok_or(StoreError::TooLarge)?;
             charging = policy_rate;
+            // A rate that nobody recorded says nothing about an invoice.
+            findings.extend(policy.date.map(|_| odd_rates(&invoices, &policy)).into_iter().flatten());
             match yen.charged_at {
                 ChargebackRate::Invoice => yen_of(&ledger.bills, &invoices, &policy, &policy),
                 ChargebackRate::Planning => {

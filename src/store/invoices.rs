@@ -63,6 +63,7 @@ pub async fn list_invoices(connection: &mut PgConnection, period: Option<Billing
             currency: row.currency,
             net_usd: amount(row.net_usd)?,
             net_jpy: whole(row.net_jpy)?,
+            printed_rate: row.printed_rate.map(|rate| rate.normalize()),
             treatment: TaxTreatment::parse(&row.treatment).unwrap_or(TaxTreatment::Undecided),
             file_name: row.file_name,
             file_sha256: row.file_sha256,
@@ -96,6 +97,7 @@ pub async fn record_invoice(
         invoice.file_sha256,
         by,
         at,
+        invoice.printed_rate,
     )
     .fetch_optional(&mut *connection)
     .await?;

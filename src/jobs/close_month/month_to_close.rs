@@ -558,6 +558,7 @@ fn invoice_of(invoice: &Invoice) -> Value {
         "currency": invoice.currency,
         "net_usd": invoice.net_usd.to_string(),
         "net_jpy": invoice.net_jpy.map(|yen| yen.to_string()),
+        "printed_rate": invoice.printed_rate.map(|rate| rate.to_string()),
         "treatment": invoice.treatment.as_str(),
         "taxes": taxes.collect::<Vec<_>>(),
         "file_sha256": invoice.file_sha256,

@@ -192,6 +192,17 @@ async fn a_month_is_closed_over_http() {
     company.run(&dispute).await;
     let (_, said) = company.refused(&reclass).await;
     assert!(said.contains("somebody else approves it"), "{said}");
+    let request = reqwest::Client::new()
+        .post(format!("{}{month}/reclass", server.address))
+        .bearer_auth(&secrets[0])
+        .json(&json!({"from": "sales", "to": "engineering", "jpy": 500, "reason": "the role was engineering's"}));
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 201);
+    let moved: Value = answer.json().await.unwrap();
+    assert_eq!(
+        (&moved["number"], &moved["amount"]["amount"]),
+        (&json!(1), &json!("500"))
+    );
 }
 
 /// Whatever says amounts says what they rest on: by the open books, and as they were sealed.

@@ -176,3 +176,33 @@ async fn an_invoice_without_a_bill_is_unexplained() {
         "{steps}"
     );
 }
+
+/// 50 USD at the 160.1 that the invoice prints are 8,005 yen.  Typed with another digit it is another rate.
+#[tokio::test]
+async fn the_printed_rate_checks_what_is_typed() {
+    let company = october_with("printed", "").await;
+    let with_rate = |net_jpy: &str| {
+        let mut lines = INVOICES.lines();
+        let header = format!("{},printed_rate\n", lines.next().unwrap());
+        let rows: String = lines
+            .map(|line| match line.contains(",8005,") {
+                true => format!("{},160.1\n", line.replace(",8005,", &format!(",{net_jpy},"))),
+                false => format!("{line},\n"),
+            })
+            .collect();
+        company.file(&format!("{net_jpy}.csv"), &format!("{header}{rows}"))
+    };
+    let (code, said) = company.refused(&["invoices", "import", &with_rate("9005")]).await;
+    assert!(
+        code == Some(3) && said.contains("it prints 160.1 yen for a dollar, by which its net is 8005 JPY"),
+        "{said}"
+    );
+    let month = company.json(&["chargeback", "preview", "2026-10"]).await;
+    assert!(month["findings"].to_string().contains("invoice_rate_odd"), "{month}");
+    for id in ["EUINJP26-100", "EUINJP26-200", "USINV26-300"] {
+        company.run(&["invoices", "remove", id]).await;
+    }
+    company.run(&["invoices", "import", &with_rate("8005")]).await;
+    let listed = company.json(&["invoices", "list", "2026-10"]).await;
+    assert!(listed.to_string().contains("160.1"), "{listed}");
+}
